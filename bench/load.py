@@ -1,0 +1,153 @@
+"""Runs the load generator and reads what it measured."""
+
+import json
+import os
+import struct
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from bench.servers import LOAD_CORE, ROOT, Server
+
+TICKS = 100  # Linux counts processor time in hundredths of a second
+DISTURBED = 0.05
+ATTEMPTS = 6
+CHECK = "/pdp.decision.v1.DecisionService/Check"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to send where. `order` is a file of indices into the bodies; None sends them in turn."""
+
+    name: str
+    server: Server
+    protocol: str
+    path: str
+    bodies: Path
+    order: Path | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much to send, for how long (seconds); `rate` in requests a second, None as fast as it answers."""
+
+    duration: float
+    warmup: float
+    connections: int = 4
+    streams: int = 16
+    rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run.
+
+    `per_second`: answered a second; `cpu_us`: the server's processor time for each, microseconds; `busy`: the
+    part of its core that it used; `others`: the part of the machine that neither server nor load used.
+    """
+
+    per_second: float
+    cpu_us: float
+    busy: float
+    p50_us: float
+    p99_us: float
+    others: float
+
+
+def write_bodies(path: Path, bodies: Iterable[bytes]) -> Path:
+    """Writes bodies as the load generator reads them: length (u32, little-endian), body."""
+    with path.open("wb") as file:
+        for body in bodies:
+            file.write(struct.pack("<I", len(body)) + body)
+    return path
+
+
+def write_order(path: Path, order: Sequence[int]) -> Path:
+    """Writes the order in which to send bodies."""
+    path.write_bytes(struct.pack(f"<{len(order)}I", *order))
+    return path
+
+
+def measure(target: Target, load: Load) -> Measured:
+    """Sends and measures, again when something else used the machine (the least disturbed run counts).
+
+    Raises RuntimeError when anything but an answer came back.
+    """
+    runs = []
+    for _ in range(ATTEMPTS):
+        runs.append(_run(target, load))
+        if runs[-1].others < DISTURBED:
+            break
+        time.sleep(load.duration)
+    return min(runs, key=lambda run: run.others)
+
+
+def _run(target: Target, load: Load) -> Measured:
+    program = str(ROOT / "target/release/pdp-bench-load")
+    command = ["taskset", "--cpu-list", str(LOAD_CORE), program, *_options(target, load)]
+    started, before, ours_before = time.monotonic(), _machine_seconds(), _our_seconds(target.server)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    elapsed, used = time.monotonic() - started, _machine_seconds() - before
+    ours = _our_seconds(target.server) - ours_before
+    if done.returncode != 0:
+        raise RuntimeError(f"{target.name}: {done.stderr.strip()}")
+    report: dict[str, Any] = json.loads(done.stdout)
+    if report["failures"] or not report["requests"]:
+        raise RuntimeError(f"{target.name}: {report['failures']} failures, first: {report['failure']}")
+    return Measured(
+        per_second=report["per_second"],
+        cpu_us=report["cpu_seconds"] / report["requests"] * 1e6,
+        busy=report["cpu_seconds"] / report["seconds"],
+        p50_us=report["p50_us"],
+        p99_us=report["p99_us"],
+        others=max(0.0, used - ours) / elapsed / (os.cpu_count() or 1),
+    )
+
+
+def _options(target: Target, load: Load) -> list[str]:
+    options: dict[str, object] = {
+        "--protocol": target.protocol,
+        "--address": target.server.address,
+        "--path": target.path,
+        "--bodies": target.bodies,
+        "--connections": load.connections,
+        "--streams": load.streams,
+        "--duration": load.duration,
+        "--warmup": load.warmup,
+        "--pid": target.server.pid,
+    }
+    if target.order is not None:
+        options["--order"] = target.order
+    if load.rate is not None:
+        options["--rate"] = load.rate
+    return [str(word) for option in options.items() for word in option]
+
+
+def _machine_seconds() -> float:
+    """Processor time that all programs used so far: user, nice, system."""
+    first = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0].split()
+    return sum(int(ticks) for ticks in first[1:4]) / TICKS
+
+
+def _our_seconds(server: Server) -> float:
+    """Of it, the server's, that of load generators which have ended, and our own."""
+    fields = Path(f"/proc/{server.pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    ended = os.times()
+    ours = ended.user + ended.system + ended.children_user + ended.children_system
+    return (int(fields[11]) + int(fields[12])) / TICKS + ours
+
+
+def middle(rounds: Sequence[Measured]) -> Measured:
+    """The median of each figure over the rounds; of `others` the largest."""
+    return Measured(
+        per_second=median(r.per_second for r in rounds),
+        cpu_us=median(r.cpu_us for r in rounds),
+        busy=median(r.busy for r in rounds),
+        p50_us=median(r.p50_us for r in rounds),
+        p99_us=median(r.p99_us for r in rounds),
+        others=max(r.others for r in rounds),
+    )

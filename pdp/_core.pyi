@@ -1,0 +1,140 @@
+"""Types of the compiled core (Rust, `pdp/core/python`): it decides, Python hosts."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, final
+
+Histogram: TypeAlias = tuple[list[tuple[float, int]], float]
+Reading: TypeAlias = float | Histogram
+
+class RequestError(ValueError):
+    """An invalid request. `field` is its path ("subject.id"), `message` says what is wrong with it."""
+
+    field: str
+    message: str
+
+class RecordError(ValueError):
+    """A record that its kind's schema refuses. `field` is the path in the document ("" the document
+    itself)."""
+
+    kind: str
+    key: str
+    field: str
+    message: str
+
+class LineError(ValueError):
+    """A line of an import that is refused. `line` counts from 1; `field` as in RecordError."""
+
+    line: int
+    field: str
+    message: str
+
+class PolicyLoadError(ValueError):
+    """A bundle that cannot be loaded; the text is one sentence that says why."""
+
+@final
+class Policy:
+    """A loaded bundle: compiled policy, data, declaration and schemas. Immutable."""
+
+    def __new__(
+        cls,
+        *,
+        wasm: bytes,
+        data: bytes,
+        declaration: bytes,
+        schemas: Mapping[str, bytes],
+        revision: str,
+        evaluation_limit_ms: int = 100,
+        evaluation_memory_bytes: int = 67_108_864,
+    ) -> Policy:
+        """`wasm`: policy.wasm of `opa build -t wasm`; `data`: data.json; `declaration`: bundle.yaml as JSON;
+        `schemas`: path as in the declaration → JSON Schema. Raises PolicyLoadError."""
+
+    revision: str
+    kinds: list[str]
+    entrypoint: str
+
+    def canonical(self, kind: str, key: str, value: bytes) -> bytes:
+        """Checks a document (JSON) and gives its canonical form. Raises RecordError."""
+
+    def readable(self, kind: str, value: bytes) -> bytes:
+        """The document as a user writes it: times as RFC 3339 UTC. Raises RecordError for an unknown kind."""
+
+    def canonical_lines(self, lines: bytes, first_line: int = 1) -> list[tuple[str, str, bytes | None]]:
+        """Whole JSON Lines (`{"kind","key","value"}`, value null deletes; blank lines are skipped) to
+        (kind, key, canonical document). Raises LineError with the first bad line."""
+
+@final
+class Snapshot:
+    """A state under construction; installed at once by `Core.install`."""
+
+    def add(self, records: Sequence[tuple[str, str, bytes, int]]) -> None:
+        """(kind, key, canonical document, version) each."""
+
+@final
+class Core:
+    """Records, policy and decision cache of one process. Safe to use from many threads."""
+
+    def __new__(
+        cls,
+        *,
+        cache_bytes: int = 67_108_864,
+        clock_skew_ms: int = 10_000,
+        freshness_wait_ms: int = 500,
+        max_request_bytes: int = 65_536,
+    ) -> Core:
+        """`cache_bytes` 0 switches the decision cache off."""
+
+    def set_policy(self, policy: Policy) -> None:
+        """Decisions from now on are made by this policy; those under way finish on the old one."""
+
+    def snapshot(self) -> Snapshot: ...
+    def install(self, snapshot: Snapshot, epoch: str, seq: int, chain: bytes) -> None:
+        """Replaces the whole state in one step. `chain`: 20 bytes (shared chain hash of the store's
+        history)."""
+
+    def apply(
+        self, changes: Sequence[tuple[str, str, bytes | None, int]], epoch: str, seq: int, chain: bytes
+    ) -> None:
+        """(kind, key, canonical document or None to delete, version) each: all become visible in one step."""
+
+    def confirm_fresh(self) -> None:
+        """The store was read just now and holds nothing newer: resets the state's age."""
+
+    def state_token(self) -> str:
+        """Token of the state that decisions now see; "" before the first install."""
+
+    def ready(self) -> bool:
+        """True once a policy and a state are loaded."""
+
+    def check(self, request: bytes, at_ms: int | None = None) -> bytes:
+        """Decides a request (AuthZEN JSON) and gives the decision as JSON. `at_ms`: the clock's reading
+        (epoch milliseconds) instead of now. Releases the GIL. Raises RequestError."""
+
+    def check_batch(self, requests: Sequence[bytes], at_ms: int | None = None) -> list[bytes | RequestError]:
+        """As `check`, all at one moment."""
+
+    def policy_input(self, request: bytes, at_ms: int | None = None) -> bytes:
+        """The input document (canonical JSON) that the policy would see. Raises RequestError."""
+
+    def finish(self, request: bytes, result: bytes | None, at_ms: int | None = None) -> bytes:
+        """The decision that another engine's result document (JSON; None: undefined or an error) stands
+        for, by the same strict rules as the embedded engine's."""
+
+    def metrics(self) -> list[tuple[str, str, str, list[str], list[tuple[list[str], Reading]]]]:
+        """(name, "counter" | "gauge" | "histogram", help, label names, samples). A sample is (label values,
+        value); a histogram's value is ([(upper bound, cumulative count), …], sum)."""
+
+@final
+class Server:
+    """The sockets that gateways call. Bound on construction, answering after `start`, until `stop`."""
+
+    def __new__(cls, core: Core, *, grpc: str, http: str, threads: int = 0) -> Server:
+        """Addresses as "HOST:PORT", port 0: a free one. `threads` 0: one per core. Raises OSError with one
+        clear sentence."""
+
+    grpc_address: str
+    http_address: str
+
+    def start(self) -> None: ...
+    def stop(self, grace_seconds: float) -> bool:
+        """Refuses new calls, answers those in flight, returns True when all were answered in time."""

@@ -1,0 +1,138 @@
+"""`pdp terminate`: article 5.1, access ended wholly or for some services, and given back."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from pdp.cli import affected
+from pdp.cli.account_state import (
+    AT_ONCE,
+    MOMENT,
+    AccountState,
+    account_state,
+    confirmed,
+    json_option,
+    read_time,
+    rfc3339,
+    state_options,
+    yes_option,
+)
+from pdp.cli.block import SUBJECTS
+from pdp.errors import PdpError
+from pdp.records.access import Edit, Record
+
+Document = dict[str, Any]
+
+
+@click.command()
+@click.argument("subject", type=SUBJECTS, metavar="account|organisation|employer")
+@click.argument("name", metavar="ID")
+@click.option(
+    "--ground",
+    type=click.Choice(["misuse", "terms_rejected", "special_circumstances"]),
+    help="Why (article 5.1); required unless --undo.",
+)
+@click.option("--service", "services", metavar="ID", multiple=True, help="Only for this service; repeatable.")
+@click.option("--from", "begins", type=MOMENT, metavar="TIME", help="When it begins; default: at once.")
+@click.option("--reference", metavar="TEXT", help="Your own reference, e.g. a ticket.")
+@click.option("--replace", is_flag=True, help="Replace a termination that stands.")
+@click.option("--undo", is_flag=True, help="Give access back instead, wholly or for each --service.")
+@yes_option
+@json_option
+@state_options
+def terminate(subject: str, name: str, **options: Any) -> None:
+    """End the access of an account, an organisation or an employer (article 5.1).
+
+    Without --service all access ends. Services are added to those of a termination that stands, on the same
+    ground; anything else that stands is replaced only with --replace. --undo lifts a termination. A
+    termination at once begins a minute back, so that differences between clocks leave no gap.
+
+    \b
+    Examples:
+      pdp terminate employer 87654321 --ground special_circumstances
+      pdp terminate account 4f1c... --ground misuse --service ziekmelden --service wga-inzien
+      pdp terminate account 4f1c... --undo --service wga-inzien
+      pdp terminate employer 87654321 --undo
+    """  # noqa: D301 - click's mark for "keep these lines"
+    undo, services = options["undo"], list(options["services"])
+    _check_options(options)
+    key = f"{subject}:{name}"
+    with account_state(options) as state:
+        standing = state.access.get("termination", key)
+        if undo:
+            document, sentence = _lifted(standing, f"{subject} {name}", services)
+        else:
+            affected.require_services(state, services)
+            document = _merged(standing, f"{subject} {name}", options)
+            sentence = f"End the access of {subject} {name} to {_services(document['services'])}"
+        confirmed(
+            f"{sentence}.", state, yes=options["yes"], affected=lambda: affected.of(state, subject, name)
+        )
+        token = _write(state, key, document, standing)
+    if options["as_json"]:
+        click.echo(json.dumps({"key": key, "state_token": token}))
+    else:
+        click.echo(f"Done: {sentence[0].lower()}{sentence[1:]}; state {token}.")
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    if not options["undo"]:
+        if options["ground"] is None:
+            raise click.UsageError("Say why, with --ground.")
+        return
+    for name in ("ground", "begins", "reference", "replace"):
+        if options[name]:
+            raise click.UsageError(f"--{'from' if name == 'begins' else name} does not go with --undo.")
+
+
+def _merged(standing: Record | None, who: str, options: dict[str, Any]) -> Document:
+    """The termination to write: a new one, or the one that stands with services added."""
+    services: list[str] | str = sorted(set(options["services"])) or "*"
+    begins = options["begins"]
+    if standing is not None and not options["replace"]:
+        document: Document = json.loads(standing.value)
+        begun = read_time(document["from"]) <= datetime.now(UTC)
+        addable = begun and begins is None and document["services"] != "*" and services != "*"
+        if not addable or options["ground"] != document["ground"] or options["reference"] is not None:
+            raise PdpError(
+                f"The access of {who} to {_services(document['services'])} was ended already, on the ground "
+                f"{document['ground']} from {document['from']}; add --replace to put this in its place."
+            )
+        return {**document, "services": sorted({*document["services"], *services})}
+    document = {
+        "ground": options["ground"],
+        "services": services,
+        "from": rfc3339(begins or datetime.now(UTC) - AT_ONCE),
+    }
+    if options["reference"] is not None:
+        document["reference"] = options["reference"]
+    return document
+
+
+def _lifted(standing: Record | None, who: str, services: list[str]) -> tuple[Document | None, str]:
+    """What is left of a termination (None: nothing), and what that means."""
+    if standing is None:
+        raise PdpError(f"The access of {who} was not ended.")
+    document: Document = json.loads(standing.value)
+    if not services:
+        return None, f"Give {who} back its access to {_services(document['services'])}"
+    ended = document["services"]
+    missing = services if ended == "*" else [service for service in services if service not in ended]
+    if missing:
+        raise PdpError(
+            f"The access of {who} was ended to {_services(ended)}, not to service {missing[0]} by itself."
+        )
+    left = [service for service in ended if service not in services]
+    sentence = f"Give {who} back its access to {_services(services)}"
+    return ({**document, "services": left} if left else None), sentence
+
+
+def _write(state: AccountState, key: str, document: Document | None, standing: Record | None) -> str:
+    value = None if document is None else json.dumps(document).encode()
+    return state.access.apply([Edit("termination", key, value, standing.version if standing else 0)])
+
+
+def _services(services: list[str] | str) -> str:
+    return "everything" if services == "*" else "service " + ", ".join(services)

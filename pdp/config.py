@@ -1,0 +1,276 @@
+"""Every setting of the sidecar, once: name, type, default, environment name, one sentence.
+
+A value comes from, each stronger than the one before: the default, the TOML file (`--config` or
+`PDP_CONFIG`), the environment (`PDP_…`), the command line. `Settings.origins` remembers which. Only this file
+reads the environment.
+
+A small dataclass rather than a settings library: those merge their sources before they check them, and then
+can no longer say which file or variable holds the bad value.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pdp.errors import ConfigError
+
+PREFIX = "PDP_"
+CONFIG_VARIABLE = "PDP_CONFIG"
+# Kubernetes announces a Service called "pdp" to every pod under these names; they are not ours to refuse.
+_SERVICE_LINK = re.compile(
+    r"^PDP_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What values a setting takes: `means` reads as "must be …"; the functions raise ValueError."""
+
+    means: str
+    metavar: str
+    from_text: Callable[[str], Any]
+    from_toml: Callable[[object], Any]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(value)
+    return value
+
+
+def _any_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(value)
+
+
+def _address(value: object) -> str:
+    host, _, port = _text(value).rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or int(port) > 65_535:
+        raise ValueError(value)
+    return _text(value)
+
+
+def _url(value: object) -> str:
+    if not re.match(r"^[a-z]+:.", _text(value)):
+        raise ValueError(value)
+    return _text(value)
+
+
+TEXT = Kind("a text", "TEXT", _text, _text)
+PATH = Kind("a path", "PATH", _text, _text)
+PROGRAM = Kind("a program's path or name, or empty", "PATH", _any_text, _any_text)
+ADDRESS = Kind("an address HOST:PORT", "HOST:PORT", _address, _address)
+URL = Kind("a store's URL such as sqlite:poortwachter.db", "URL", _url, _url)
+
+
+def _whole(minimum: int) -> Kind:
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value < 2**63:
+            raise ValueError(value)
+        return value
+
+    return Kind(f"a whole number, {minimum} or more", "NUMBER", lambda text: read(int(text)), read)
+
+
+def _number(minimum: float) -> Kind:
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not minimum <= value < 1e9:
+            raise ValueError(value)
+        return float(value)
+
+    return Kind(f"a number, {minimum:g} or more", "NUMBER", lambda text: read(float(text)), read)
+
+
+def _choice(*choices: str) -> Kind:
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(value)
+        return value
+
+    return Kind("one of " + ", ".join(choices), "|".join(choices), read, read)
+
+
+def _setting(default: object, kind: Kind, meaning: str) -> Any:
+    return field(default=default, metadata={"kind": kind, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process. Durations and sizes carry their unit in their name."""
+
+    grpc: str = _setting(
+        "127.0.0.1:7081", ADDRESS, "Where gateways ask for decisions over gRPC; port 0 takes a free one."
+    )
+    http: str = _setting(
+        "127.0.0.1:7080", ADDRESS, "Where /healthz/live and /healthz/ready answer over HTTP."
+    )
+    admin: str = _setting(
+        "127.0.0.1:7082",
+        ADDRESS,
+        "Where records are read and changed over gRPC; reachable by operators only.",
+    )
+    metrics: str = _setting("127.0.0.1:7083", ADDRESS, "Where Prometheus reads /metrics.")
+    records: str = _setting("sqlite:poortwachter.db", URL, "The store of the account state, as sqlite:PATH.")
+    policy: str = _setting(
+        "policies/portal", PATH, "The bundle that decides: a folder with its sources or a built bundle."
+    )
+    policy_cache: str = _setting(
+        "~/.cache/poortwachter",
+        PATH,
+        "The folder that keeps compiled bundles, so that each is compiled once.",
+    )
+    opa: str = _setting(
+        "", PROGRAM, "The opa that compiles a bundle's sources; empty takes the one on the PATH."
+    )
+    cache_bytes: int = _setting(
+        67_108_864, _whole(0), "Memory for decisions that can be reused; 0 reuses none."
+    )
+    clock_skew_seconds: float = _setting(
+        10.0, _number(0), "How far a request's context.time may lie from this machine's clock."
+    )
+    freshness_wait_ms: int = _setting(
+        500, _whole(0), "How long a request waits for the state that its at_least_as_fresh names."
+    )
+    evaluation_limit_ms: int = _setting(
+        100, _whole(1), "Time that one evaluation of the policy may take before it is a denial."
+    )
+    evaluation_memory_mib: int = _setting(
+        64, _whole(1), "Memory that one evaluation of the policy may take before it is a denial."
+    )
+    max_request_bytes: int = _setting(65_536, _whole(1), "Size above which a request is refused as invalid.")
+    threads: int = _setting(
+        0, _whole(0), "Threads that answer requests; 0 means one for each processor core."
+    )
+    shutdown_grace_seconds: float = _setting(
+        10.0, _number(0), "How long calls in flight get to finish once the process is told to stop."
+    )
+    log_level: str = _setting(
+        "info", _choice("debug", "info", "warning", "error"), "The least important message that is logged."
+    )
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Where each value came from: "default", a file's name, a variable's name or a flag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The description of one setting, as `pdp config show` and the options of `pdp serve` need it."""
+
+    name: str
+    default: str | int | float
+    kind: Kind
+    meaning: str
+
+    @property
+    def environment(self) -> str:
+        """The environment variable that sets it."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        """The command line option that sets it."""
+        return "--" + self.name.replace("_", "-")
+
+
+SETTINGS: dict[str, Setting] = {
+    f.name: Setting(f.name, f.default, f.metadata["kind"], f.metadata["meaning"])  # type: ignore[arg-type]
+    for f in fields(Settings)
+    if f.name != "origins"
+}
+
+
+def load_settings(
+    flags: Mapping[str, str | None] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings of this process, each from its strongest source.
+
+    Args:
+        flags: setting name → text from the command line, None where not given.
+        config: the TOML file; without it the one that PDP_CONFIG names, if any.
+        environment: instead of the process's own, for tests.
+
+    Raises:
+        ConfigError: names the setting and where the bad value stands.
+    """
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(SETTINGS, "default")
+    path = config or variables.get(CONFIG_VARIABLE)
+    for name, value, origin in (
+        *(_from_file(Path(path)) if path else ()),
+        *_from_environment(variables),
+        *_from_flags(flags or {}),
+    ):
+        values[name] = value
+        origins[name] = origin
+    return Settings(**values, origins=origins)
+
+
+def shown(settings: Settings, name: str) -> str | int | float:
+    """A setting's value fit to print: without the password that a store's URL may hold."""
+    value: str | int | float = getattr(settings, name)
+    return without_password(value) if isinstance(value, str) else value
+
+
+def without_password(url: str) -> str:
+    """A URL with the password in it, if any, replaced by stars."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
+
+
+def _from_file(path: Path) -> Iterable[tuple[str, Any, str]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read the configuration file {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The configuration file {path} is not valid TOML: {error}.") from error
+    for name, value in document.items():
+        if name not in SETTINGS:
+            raise ConfigError(f'Unknown setting "{name}" in {path}{_nearest(name, SETTINGS)}')
+        try:
+            yield name, SETTINGS[name].kind.from_toml(value), str(path)
+        except ValueError:
+            raise _wrong(name, value, str(path)) from None
+
+
+def _from_environment(variables: Mapping[str, str]) -> Iterable[tuple[str, Any, str]]:
+    known = {setting.environment: setting for setting in SETTINGS.values()}
+    for variable, text in variables.items():
+        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or _SERVICE_LINK.match(variable):
+            continue
+        if variable not in known:
+            nearest = _nearest(variable, [*known, CONFIG_VARIABLE])
+            raise ConfigError(f"Unknown environment variable {variable}{nearest}")
+        yield known[variable].name, _from_text(known[variable], text, variable), variable
+
+
+def _from_flags(flags: Mapping[str, str | None]) -> Iterable[tuple[str, Any, str]]:
+    for name, text in flags.items():
+        if text is not None:
+            setting = SETTINGS[name]
+            yield name, _from_text(setting, text, setting.flag), setting.flag
+
+
+def _from_text(setting: Setting, text: str, origin: str) -> Any:
+    try:
+        return setting.kind.from_text(text)
+    except ValueError:
+        raise _wrong(setting.name, text, origin) from None
+
+
+def _wrong(name: str, value: object, origin: str) -> ConfigError:
+    text = without_password(value) if isinstance(value, str) else value
+    return ConfigError(f'Setting "{name}" must be {SETTINGS[name].kind.means}, but {origin} says {text!r}.')
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {matches[0]}?" if matches else "; `pdp config show` lists them all."

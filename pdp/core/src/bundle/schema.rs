@@ -1,0 +1,103 @@
+//! One JSON Schema of a bundle: what a document must be, and where its times stand.
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::paths::LocationSegment;
+use jsonschema::{Draft, ValidationError, Validator};
+use serde_json::Value;
+
+use super::formats::{DATE_TIME, ELFPROEF, date_time, elfproef};
+use super::times::Times;
+use crate::error::LoadError;
+
+pub struct Schema {
+    validator: Validator,
+    times: Option<Times>,
+}
+
+impl Schema {
+    /// Compiles the schema text; `name` is its path in the bundle.
+    pub fn load(name: &str, text: &[u8]) -> Result<Self, LoadError> {
+        let refuse = |why: String| LoadError(format!("{name}: {why}"));
+        let schema: Value = serde_json::from_slice(text).map_err(|error| refuse(format!("not JSON: {error}")))?;
+        refuse_unknown_formats(&schema).map_err(refuse)?;
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .should_validate_formats(true)
+            .with_format(ELFPROEF, elfproef)
+            .with_format(DATE_TIME, date_time)
+            .build(&schema)
+            .map_err(|error| refuse(format!("not a JSON Schema: {error}")))?;
+        Ok(Self { validator, times: Times::of(&schema) })
+    }
+
+    /// Checks a document; the error is (path of the field, sentence without the value).
+    pub fn check(&self, document: &Value) -> Result<(), (String, String)> {
+        self.validator.validate(document).map_err(|error| explain(&error))
+    }
+
+    /// Replaces RFC 3339 texts by epoch milliseconds, in a document that was checked.
+    pub fn times_to_numbers(&self, document: &mut Value) {
+        if let Some(times) = &self.times {
+            times.to_numbers(document);
+        }
+    }
+
+    /// The reverse of `times_to_numbers`.
+    pub fn times_to_texts(&self, document: &mut Value) {
+        if let Some(times) = &self.times {
+            times.to_texts(document);
+        }
+    }
+}
+
+fn explain(error: &ValidationError<'_>) -> (String, String) {
+    let mut field = String::new();
+    for segment in error.instance_path().segments() {
+        match segment {
+            LocationSegment::Property(name) => push_member(&mut field, &name),
+            LocationSegment::Index(index) => field.push_str(&format!("[{index}]")),
+        }
+    }
+    let message = match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            push_member(&mut field, property.as_str().unwrap_or_default());
+            "is required".to_owned()
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            push_member(&mut field, unexpected.first().map_or("", String::as_str));
+            "is not a known field here".to_owned()
+        }
+        ValidationErrorKind::Format { format } if format == DATE_TIME => {
+            "is not a time: write RFC 3339 with its zone, e.g. 2026-03-02T09:00:00Z".to_owned()
+        }
+        ValidationErrorKind::Format { format } if format == ELFPROEF => "does not pass the elfproef".to_owned(),
+        // Masked: a value may be a citizen's number.
+        _ => error.masked().to_string(),
+    };
+    (field, message)
+}
+
+fn push_member(field: &mut String, name: &str) {
+    if !field.is_empty() {
+        field.push('.');
+    }
+    field.push_str(name);
+}
+
+/// A format that nobody checks would be a check that silently is none.
+fn refuse_unknown_formats(schema: &Value) -> Result<(), String> {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(format)) = members.get("format")
+                && format != DATE_TIME
+                && format != ELFPROEF
+            {
+                return Err(format!("the format {format:?} is not known; known are {DATE_TIME} and {ELFPROEF}"));
+            }
+            members.values().try_for_each(refuse_unknown_formats)
+        }
+        Value::Array(items) => items.iter().try_for_each(refuse_unknown_formats),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,46 @@
+//! Bundles for the tests of the core, around an engine that is a closure.
+#![allow(clippy::expect_used)]
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::declaration::Declaration;
+use super::{Bundle, Lookup, Parts, lookups as read_lookups};
+use crate::error::EngineError;
+use crate::policy::PolicyEngine;
+
+struct Closure<F>(F);
+
+impl<F: Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync> PolicyEngine for Closure<F> {
+    fn evaluate(&self, input: &[u8]) -> Result<Vec<u8>, EngineError> {
+        (self.0)(input)
+    }
+}
+
+fn declaration(lookups: &Value) -> Vec<u8> {
+    json!({
+        "name": "test",
+        "entrypoint": "test/decision",
+        "kinds": {"a": {"schema": "any.json"}, "i": {"schema": "any.json"}},
+        "lookups": lookups,
+    })
+    .to_string()
+    .into_bytes()
+}
+
+/// The lookups of a declaration.
+pub fn lookups(lookups: &Value) -> Vec<Lookup> {
+    read_lookups(&Declaration::read(&declaration(lookups)).expect("a declaration")).expect("lookups")
+}
+
+/// A bundle whose policy is a closure from the input document to the result document.
+pub fn bundle(
+    lookups: &Value,
+    engine: impl Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync + 'static,
+) -> Bundle {
+    let schemas = BTreeMap::from([("any.json".to_owned(), b"{}".to_vec())]);
+    let declaration = declaration(lookups);
+    let parts = Parts { declaration: &declaration, schemas: &schemas, revision: "test" };
+    Bundle::load(&parts, |_| Ok(Box::new(Closure(engine)))).expect("a bundle")
+}

@@ -1,0 +1,173 @@
+#![allow(clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
+use proptest::{collection, prop_oneof};
+use serde_json::{Value, json};
+
+use super::{Core, Settings};
+use crate::bundle::testing::bundle;
+use crate::error::EngineError;
+use crate::records::{Change, Position, Snapshot};
+use crate::request::Request;
+
+fn settings(cache_bytes: u64) -> Settings {
+    Settings {
+        cache_bytes,
+        clock_skew_ms: 10_000,
+        freshness_wait: Duration::from_millis(20),
+        max_request_bytes: 65_536,
+    }
+}
+
+fn position(sequence: u64) -> Position {
+    Position { epoch: "e".to_owned(), sequence, chain: [1; 20] }
+}
+
+fn request(id: &str, more: &Value) -> Request {
+    let mut document = json!({"subject": {"type": "user", "id": id}, "action": {"name": "read"},
+        "resource": {"type": "r", "id": "1"}});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        document[name] = value.clone();
+    }
+    Request::from_json(document.to_string().as_bytes()).expect("a request")
+}
+
+/// Allows while the account's number is above the time, which is also its `valid_until`.
+fn by_number(input: &[u8]) -> Result<Vec<u8>, EngineError> {
+    let input: Value = serde_json::from_slice(input).map_err(|error| EngineError::Failed(error.to_string()))?;
+    let time = input["time"].as_i64().unwrap_or_default();
+    let number = input["records"]["account"]["n"].as_i64().unwrap_or_default();
+    let reasons = if number > time {
+        json!([])
+    } else {
+        json!([{"code": "LATE", "article": "1", "message": {"nl": "n", "en": "e"}, "details": {"n": number}}])
+    };
+    let valid_until = if number > time { json!(number) } else { Value::Null };
+    Ok(json!({"allow": number > time, "reasons": reasons, "obligations": [], "notices": [], "accountable": null,
+        "valid_until": valid_until})
+    .to_string()
+    .into_bytes())
+}
+
+fn core(cache_bytes: u64, engine: impl Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync + 'static) -> Core {
+    let core = Core::new(settings(cache_bytes));
+    core.set_bundle(Arc::new(bundle(&json!({"account": {"kind": "a", "key": ["subject.id"]}}), engine)));
+    core.records.install(Snapshot::default(), position(0));
+    core
+}
+
+fn codes(core: &Core, request: &Request, clock_ms: i64) -> Vec<String> {
+    let decision = core.decide(request, clock_ms).expect("a decision");
+    assert_eq!(decision.outcome.allow, decision.outcome.reasons.is_empty());
+    decision.outcome.reasons.iter().map(|reason| reason.code.clone()).collect()
+}
+
+#[test]
+fn denies_whatever_it_cannot_decide_safely() {
+    let bare = Core::new(settings(0));
+    assert_eq!(codes(&bare, &request("x", &json!({})), 0), ["STATE_UNAVAILABLE"]);
+    bare.set_bundle(Arc::new(bundle(&json!({}), by_number)));
+    assert_eq!(codes(&bare, &request("x", &json!({})), 0), ["STATE_UNAVAILABLE"]);
+    let broken = core(0, |_| Err(EngineError::Undefined));
+    assert_eq!(codes(&broken, &request("x", &json!({})), 0), ["POLICY_ERROR"]);
+    let stale = core(0, by_number);
+    let asks = request("x", &json!({"at_least_as_fresh": "5.01010101"}));
+    assert_eq!(codes(&stale, &asks, 0), ["STATE_STALE"]);
+    stale.records.apply(&[], position(5));
+    assert_eq!(codes(&stale, &asks, 0), ["LATE"]);
+}
+
+#[test]
+fn the_time_is_the_request_s_within_the_skew_and_never_before_the_clock() {
+    let core = core(0, by_number);
+    core.records.apply(
+        &[Change { kind: "a", key: "x", document: Some(b"{\"n\":1772442005000}"), version: 1 }],
+        position(1),
+    );
+    let at = |time: &str| request("x", &json!({"context": {"time": time}}));
+    let clock = 1_772_442_000_000;
+    assert!(codes(&core, &at("2026-03-02T09:00:00Z"), clock).is_empty());
+    assert_eq!(codes(&core, &at("2026-03-02T09:00:05Z"), clock), ["LATE"], "later than the clock: the request's");
+    assert_eq!(codes(&core, &at("2026-03-02T09:00:00Z"), clock + 5_000), ["LATE"], "earlier: the clock's");
+    for outside in ["2026-03-02T09:00:10.001Z", "2026-03-02T08:59:49.999Z"] {
+        let refused = core.decide(&at(outside), clock).expect_err("outside the skew");
+        assert_eq!(refused.field, "context.time");
+    }
+}
+
+#[test]
+fn the_cache_answers_again_only_while_nothing_changed() {
+    static EVALUATED: AtomicUsize = AtomicUsize::new(0);
+    let core = core(1_000_000, |input| {
+        EVALUATED.fetch_add(1, Ordering::Relaxed);
+        by_number(input)
+    });
+    let evaluated = || EVALUATED.swap(0, Ordering::Relaxed);
+    core.records.apply(&[Change { kind: "a", key: "x", document: Some(b"{\"n\":100}"), version: 1 }], position(1));
+    let first = core.decide(&request("x", &json!({})), 10).expect("a decision");
+    let again = core.decide(&request("x", &json!({"context": {"traceparent": "00-1"}})), 99).expect("a decision");
+    assert_eq!((first.outcome.allow, again.outcome.allow, evaluated()), (true, true, 1));
+    assert_ne!(first.decision_id, again.decision_id);
+    assert_eq!(codes(&core, &request("x", &json!({})), 100), ["LATE"], "valid_until has come");
+    assert_eq!(evaluated(), 1);
+    assert!(codes(&core, &request("x", &json!({})), 9).is_empty(), "an entry says nothing of the time before it");
+    assert_eq!(evaluated(), 1);
+    core.records.apply(&[Change { kind: "a", key: "x", document: None, version: 2 }], position(2));
+    assert_eq!(codes(&core, &request("x", &json!({})), 10), ["LATE"]);
+    core.records.install(Snapshot::default(), position(2));
+    assert_eq!(codes(&core, &request("x", &json!({})), 10), ["LATE"]);
+    assert_eq!(evaluated(), 2);
+    core.set_bundle(Arc::new(bundle(&json!({}), |_| Err(EngineError::Undefined))));
+    assert_eq!(codes(&core, &request("x", &json!({})), 10), ["POLICY_ERROR"]);
+}
+
+/// One step of a life with a cache.
+#[derive(Debug, Clone)]
+enum Step {
+    Put(u8, i64),
+    Delete(u8),
+    Reload,
+    Ask(u8, u8, i64),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        2 => (0..3u8, 0..50i64).prop_map(|(key, number)| Step::Put(key, number)),
+        1 => (0..3u8).prop_map(Step::Delete),
+        1 => any::<()>().prop_map(|()| Step::Reload),
+        6 => (0..3u8, 0..2u8, 0..50i64).prop_map(|(key, note, clock)| Step::Ask(key, note, clock)),
+    ];
+    collection::vec(step, 1..60)
+}
+
+proptest! {
+    /// Whatever changes and however the clock moves, a core with a cache answers as one without.
+    #[test]
+    fn a_cache_never_changes_an_answer(steps in steps()) {
+        let (cached, plain) = (core(100_000, by_number), core(0, by_number));
+        for (sequence, step) in (1u64..).zip(steps) {
+            for core in [&cached, &plain] {
+                match &step {
+                    Step::Put(key, number) => {
+                        let document = json!({"n": number}).to_string();
+                        core.records.apply(&[Change { kind: "a", key: &key.to_string(),
+                            document: Some(document.as_bytes()), version: sequence }], position(sequence));
+                    }
+                    Step::Delete(key) => core.records.apply(&[Change { kind: "a", key: &key.to_string(),
+                        document: None, version: sequence }], position(sequence)),
+                    Step::Reload => core.records.install(Snapshot::default(), position(sequence)),
+                    Step::Ask(..) => {}
+                }
+            }
+            if let Step::Ask(key, note, clock) = step {
+                let request = request(&key.to_string(), &json!({"context": {"note": note.to_string()}}));
+                let answers = [&cached, &plain].map(|core| core.decide(&request, clock).map(|made| made.outcome));
+                prop_assert_eq!(&answers[0], &answers[1]);
+            }
+        }
+    }
+}

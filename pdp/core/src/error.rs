@@ -1,0 +1,92 @@
+//! What can go wrong, and the texts that leave the process for it.
+
+use thiserror::Error;
+
+/// A request that cannot be decided because it is none: a missing, malformed or oversized field.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{field}: {message}")]
+pub struct InvalidRequest {
+    /// Path of the field, e.g. `subject.id`; empty for the request as a whole.
+    pub field: String,
+    pub message: String,
+}
+
+/// A caller's own names come back in errors no longer than this, in bytes: they travel in gRPC headers, which
+/// clients read only to a bound.
+const MAX_ECHO: usize = 400;
+
+impl InvalidRequest {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: bounded(field.into()), message: bounded(message.into()) }
+    }
+}
+
+fn bounded(mut text: String) -> String {
+    if text.len() > MAX_ECHO {
+        text.truncate(text.floor_char_boundary(MAX_ECHO));
+        text.push('…');
+    }
+    text
+}
+
+/// A document that the schema of its kind refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{kind} {key}: {}{message}", if field.is_empty() { String::new() } else { format!("{field}: ") })]
+pub struct InvalidRecord {
+    pub kind: String,
+    pub key: String,
+    /// Path in the document, e.g. `grants[0].until`; empty for the document as a whole.
+    pub field: String,
+    pub message: String,
+}
+
+/// A bundle that cannot be loaded; the text is one sentence that says why.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct LoadError(pub String);
+
+/// An evaluation that gave no result document. It never becomes anything but a denial.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum EngineError {
+    #[error("the policy's result is undefined")]
+    Undefined,
+    #[error("the evaluation was stopped or failed: {0}")]
+    Failed(String),
+}
+
+/// Why the service itself denies (fail closed), whatever the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailClosed {
+    StateUnavailable,
+    StateStale,
+    PolicyError,
+}
+
+impl FailClosed {
+    /// The stable reason code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::StateUnavailable => "STATE_UNAVAILABLE",
+            Self::StateStale => "STATE_STALE",
+            Self::PolicyError => "POLICY_ERROR",
+        }
+    }
+
+    /// (Dutch, English), plain enough for a portal to show.
+    pub const fn message(self) -> (&'static str, &'static str) {
+        match self {
+            Self::StateUnavailable => (
+                "Wij kunnen uw gegevens nu niet controleren. Probeer het later opnieuw.",
+                "We cannot check your details at the moment. Please try again later.",
+            ),
+            Self::StateStale => (
+                "Wij hebben nu niet de nieuwste gegevens. Probeer het zo opnieuw.",
+                "We do not have the latest details at the moment. Please try again shortly.",
+            ),
+            Self::PolicyError => (
+                "Door een fout kunnen wij u nu geen toegang geven. Probeer het later opnieuw.",
+                "Because of an error we cannot give you access now. Please try again later.",
+            ),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The decision core of Poortwachter: records, policy engine, decision cache and the sockets that gateways call.
+//! It knows no Python and nothing of any portal.
+
+pub mod bundle;
+pub mod cache;
+pub mod decide;
+pub mod decision;
+pub mod error;
+pub mod evaluate;
+mod input;
+pub mod metrics;
+pub mod policy;
+pub mod records;
+pub mod request;
+pub mod server;
+pub mod strict_json;
+pub mod timestamp;

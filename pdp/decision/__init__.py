@@ -1,0 +1,1 @@
+"""The decision contract, one folder a version."""

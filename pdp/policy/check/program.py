@@ -1,0 +1,120 @@
+"""A bundle as the rules see it: definitions by path, data, and what the host asserts of the input."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from pdp.policy.check.shape import NULL, NUMBER, STRING, UNKNOWN, Fields, MapOf, Schema, Shape, both, either
+from pdp.policy.check.syntax import Clause, Module, Node, Path
+from pdp.policy.sources import DATA, Sources
+
+_MISSING = object()
+
+
+class Program:
+    """The modules of a bundle, indexed."""
+
+    def __init__(self, sources: Sources, modules: Sequence[Module]) -> None:
+        self.sources = sources
+        self.modules = modules
+        self.files = {module.file: module for module in modules}
+        self.clauses: dict[Path, list[Clause]] = defaultdict(list)
+        self.documents: set[Path] = set()
+        for module in modules:
+            for clause in module.clauses:
+                self.clauses[clause.path].append(clause)
+                self.documents.update(clause.path[:length] for length in range(len(clause.path)))
+        self.data = base_data(sources)
+        self.input = input_shape(sources)
+
+    def rule_at(self, path: Path) -> Path | None:
+        """The rule that a path leads to or into: its own path; None when no rule is on the way."""
+        for length in range(1, len(path) + 1):
+            if path[:length] in self.clauses:
+                return path[:length]
+        return None
+
+    def named(self, module: Module, name: str) -> Path | None:
+        """What a bare name in a module stands for: a rule of its package, an import, or (None) neither."""
+        if (*module.package, name) in self.clauses or (*module.package, name) in self.documents:
+            return ("data", *module.package, name)
+        return module.imports.get(name)
+
+    def base(self, path: Path) -> tuple[bool, Any]:
+        """(True, value) of the bundle's data at a path."""
+        found: Any = self.data
+        for part in path:
+            found = found.get(part, _MISSING) if isinstance(found, Mapping) else _MISSING
+        return found is not _MISSING, None if found is _MISSING else found
+
+    def function(self, module: Module, operator: Node) -> Path | None:
+        """The path of the function that an operator names; None when it is a built-in."""
+        parts = tuple(str(term["value"]) for term in operator["value"])
+        start = parts if parts[0] == "data" else (*(self.named(module, parts[0]) or ()), *parts[1:])
+        if len(start) < 2 or start[0] != "data":
+            return None
+        return start[1:] if start[1:] in self.clauses else None
+
+
+def base_data(sources: Sources) -> dict[str, Any]:
+    """data.json and data.yaml of all folders, each under the path of its folder."""
+    merged: dict[str, Any] = {}
+    for file in sources.files:
+        folder, _, name = file.rpartition("/")
+        if name not in DATA:
+            continue
+        content = sources.files[file]
+        value = json.loads(content) if name.endswith(".json") else yaml.safe_load(content)
+        target = merged
+        for part in folder.split("/") if folder else ():
+            target = target.setdefault(part, {})
+        _merge(target, json.loads(json.dumps(value, default=str)))
+    return merged
+
+
+def input_shape(sources: Sources) -> Shape:
+    """The input document: the request as its schema asserts, the records as theirs do, and the time."""
+    declaration = sources.declaration
+    request = _schema(sources, declaration.request_schema, times=False)
+    entity = Fields((("type", STRING), ("id", STRING), ("properties", UNKNOWN)))
+    action = Fields((("name", STRING), ("properties", UNKNOWN)))
+    records: list[tuple[str, Shape]] = []
+    for name, lookup in declaration.lookups.items():
+        record = _schema(sources, declaration.kinds[lookup.kind], times=True)
+        records.append((name, MapOf("object", record) if lookup.all else either([NULL, record])))
+    return Fields(
+        (
+            ("subject", both([entity, request.child("subject")])),
+            ("action", both([action, request.child("action")])),
+            ("resource", both([entity, request.child("resource")])),
+            ("context", both([MapOf("object", UNKNOWN), request.child("context")])),
+            ("records", Fields(tuple(records))),
+            ("time", NUMBER),
+        )
+    )
+
+
+def flattened(clauses: Iterable[Clause]) -> Iterable[Clause]:
+    """Clauses with their `else` clauses."""
+    for clause in clauses:
+        yield clause
+        if clause.otherwise is not None:
+            yield from flattened([clause.otherwise])
+
+
+def _schema(sources: Sources, path: str, *, times: bool) -> Shape:
+    document = json.loads(sources.files[path])
+    return Schema(document, document, times=times)
+
+
+def _merge(target: dict[str, Any], value: Any) -> None:
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        if isinstance(item, dict) and isinstance(target.get(key), dict):
+            _merge(target[key], item)
+        else:
+            target[key] = item

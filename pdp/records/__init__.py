@@ -1,0 +1,1 @@
+"""Account state: the store, its follower, import and export, and the administrative service."""

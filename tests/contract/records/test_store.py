@@ -1,0 +1,269 @@
+"""What every record store promises."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from pdp.records.chain import ChangesDigest, next_chain
+from pdp.records.store import (
+    Change,
+    ConflictError,
+    RecordStore,
+    StoredChange,
+    StoredRecord,
+    StoreError,
+    WriteIdReusedError,
+    open_store,
+)
+
+A = Change("employer", "1", b'{"a":1}')
+B = Change("employer", "2", b'{"b":1}')
+C = Change("account", "1", b'{"c":1}')
+
+
+def everything(store: RecordStore) -> list[StoredRecord]:
+    with store.snapshot() as snapshot:
+        return sorted(record for chunk in snapshot.chunks() for record in chunk)
+
+
+def test_a_new_store_is_empty_and_at_zero(store: RecordStore) -> None:
+    assert store.head().seq == 0
+    assert len(store.head().chain) == 20
+    assert store.counts() == {}
+    assert everything(store) == []
+    assert store.get("employer", "1") is None
+
+
+def test_two_new_stores_have_different_histories(url: str, store: RecordStore) -> None:
+    other = open_store(url + ".other")
+    assert other.head().chain != store.head().chain
+    assert other.head().epoch != store.head().epoch
+    other.close()
+
+
+def test_a_write_is_numbered_without_gaps_and_read_back(store: RecordStore) -> None:
+    first, second = store.write([A, C]), store.write([B])
+    assert (first.seq, second.seq) == (1, 2)
+    assert store.head() == second
+    assert store.get("employer", "1") == StoredRecord("employer", "1", b'{"a":1}', 1)
+    assert store.get("employer", "2") == StoredRecord("employer", "2", b'{"b":1}', 2)
+    assert store.counts() == {"account": 1, "employer": 2}
+
+
+def test_the_token_is_the_number_and_the_beginning_of_the_chain(store: RecordStore) -> None:
+    position = store.write([A])
+    assert position.token() == f"1.{position.chain.hex()[:8]}"
+
+
+def test_the_chain_is_the_documented_hash(store: RecordStore) -> None:
+    genesis = store.head().chain
+    digest = ChangesDigest()
+    for change in (A, C._replace(value=None)):
+        digest.add(*change[:3])
+    position = store.write([A, C._replace(value=None)], "write-1")
+    assert position.chain == next_chain(genesis, 1, "write-1", digest.digest())
+
+
+def test_a_record_is_replaced_and_deleted(store: RecordStore) -> None:
+    store.write([A, B])
+    store.write([A._replace(value=b"{}")])
+    assert store.get("employer", "1") == StoredRecord("employer", "1", b"{}", 2)
+    store.write([A._replace(value=None)])
+    assert store.get("employer", "1") is None
+    assert store.counts() == {"employer": 1}
+    assert [record.key for record in everything(store)] == ["2"]
+    store.write([A])
+    assert store.get("employer", "1") == StoredRecord("employer", "1", b'{"a":1}', 4)
+
+
+def test_changes_apply_in_order_so_that_the_last_wins(store: RecordStore) -> None:
+    store.write([A, A._replace(value=None), A._replace(value=b'{"last":1}')])
+    assert everything(store) == [StoredRecord("employer", "1", b'{"last":1}', 1)]
+
+
+def test_no_changes_change_nothing(store: RecordStore) -> None:
+    head = store.write([A])
+    assert store.write([]) == head
+    assert store.head() == head
+
+
+@pytest.mark.parametrize(("expected", "found"), [(0, 1), (2, 1), (7, 1)])
+def test_an_expected_version_that_is_not_met_changes_nothing(
+    store: RecordStore, expected: int, found: int
+) -> None:
+    head = store.write([A])
+    with pytest.raises(ConflictError, match=r"^employer/1: expected .* version 1\.$") as caught:
+        store.write([B, A._replace(value=b"{}", expected_version=expected)])
+    error = caught.value
+    assert (error.kind, error.key, error.expected, error.found) == ("employer", "1", expected, found)
+    assert store.head() == head
+    assert everything(store) == [StoredRecord("employer", "1", b'{"a":1}', 1)]
+
+
+def test_expected_versions_that_are_met(store: RecordStore) -> None:
+    store.write([A._replace(expected_version=0)])
+    store.write([A._replace(value=b"{}", expected_version=1)])
+    store.write([A._replace(value=None, expected_version=2)])
+    # A deleted record does not exist, whatever the store keeps of it.
+    store.write([A._replace(expected_version=0)])
+    with pytest.raises(ConflictError, match="but it does not exist"):
+        store.write([B._replace(expected_version=1)])
+
+
+def test_a_repeated_write_changes_nothing_and_gives_its_old_position(store: RecordStore) -> None:
+    first = store.write([A._replace(expected_version=0)], "id-1")
+    later = store.write([A._replace(value=b"{}")])
+    assert store.write([A._replace(expected_version=0)], "id-1") == first
+    assert store.head() == later
+    assert store.get("employer", "1") == StoredRecord("employer", "1", b"{}", 2)
+
+
+def test_other_changes_under_a_known_write_id_are_refused(store: RecordStore) -> None:
+    head = store.write([A], "id-1")
+    with pytest.raises(WriteIdReusedError, match="id-1"):
+        store.write([B], "id-1")
+    assert store.head() == head
+
+
+def test_what_the_changes_raise_undoes_the_write(store: RecordStore) -> None:
+    def changes() -> Iterator[Change]:
+        yield A
+        raise LookupError("half way")
+
+    with pytest.raises(LookupError):
+        store.write(changes())
+    assert store.head().seq == 0
+    assert everything(store) == []
+    assert store.write([B]).seq == 1
+
+
+def test_pages_are_in_the_order_of_code_points(store: RecordStore) -> None:
+    keys = ["a", "B", "é", "10", "9", "z" * 300, "\U0001f600", "\ue000", "a\nb"]
+    store.write([Change("kind", key, b"{}") for key in keys])
+    store.write(
+        [Change("kind", "deleted", b"{}"), Change("kind", "deleted", None), Change("other", "x", b"{}")]
+    )
+    read: list[str] = []
+    while page := store.page("kind", read[-1] if read else "", 2):
+        assert len(page) <= 2
+        read += [record.key for record in page]
+    assert read == sorted(keys)
+
+
+def test_a_snapshot_is_of_one_moment(store: RecordStore) -> None:
+    store.write([Change("kind", f"{number:05}", b"{}") for number in range(12_000)])
+    with store.snapshot() as snapshot:
+        chunks = snapshot.chunks()
+        number = len(next(chunks))
+        position = store.write([Change("kind", f"{number:05}", None) for number in range(12_000)])
+        number += sum(map(len, chunks))
+    assert number == 12_000
+    assert snapshot.position.seq == 1
+    assert store.head() == position
+    assert everything(store) == []
+
+
+def test_a_snapshot_of_one_kind_in_order(store: RecordStore) -> None:
+    store.write([B, C, A])
+    with store.snapshot() as snapshot:
+        in_order = [
+            record.key for chunk in snapshot.chunks(kind="employer", in_order=True) for record in chunk
+        ]
+        assert in_order == ["1", "2"]
+        assert [len(chunk) for chunk in snapshot.chunks(kind="account")] == [1]
+
+
+def test_changes_since_a_position(store: RecordStore) -> None:
+    zero = store.head()
+    one = store.write([A, B])
+    store.write([A._replace(value=b"{}")])
+    head = store.write([B._replace(value=None), C])
+    delta = store.changes_since(one)
+    assert delta is not None
+    assert delta.position == head
+    assert sorted(delta.changes) == [
+        StoredChange("account", "1", b'{"c":1}', 3),
+        StoredChange("employer", "1", b"{}", 2),
+        StoredChange("employer", "2", None, 3),
+    ]
+    all_of_it = store.changes_since(zero)
+    assert all_of_it is not None
+    assert len(all_of_it.changes) == 3
+    nothing = store.changes_since(head)
+    assert nothing is not None
+    assert nothing.changes == []
+
+
+def test_a_position_outside_the_history_needs_a_new_snapshot(store: RecordStore) -> None:
+    store.write([A])
+    head = store.write([B])
+    assert store.changes_since(replace(head, epoch="another")) is None
+    assert store.changes_since(replace(head, chain=bytes(20))) is None
+    assert store.changes_since(replace(head, seq=1)) is None
+    assert store.changes_since(replace(head, seq=3)) is None
+    assert store.changes_since(replace(head, seq=0)) is None
+
+
+def test_too_many_changes_need_a_new_snapshot(store: RecordStore) -> None:
+    zero = store.head()
+    store.write([A, B, C])
+    assert store.changes_since(zero, at_most=2) is None
+    assert store.changes_since(zero, at_most=3) is not None
+
+
+def test_what_was_written_is_there_when_the_store_is_opened_again(url: str, store: RecordStore) -> None:
+    head = store.write([A, B, C], "id-1")
+    store.close()
+    again = open_store(url, create=False)
+    assert again.head() == head
+    assert len(everything(again)) == 3
+    assert again.write([A, B, C], "id-1") == head
+    again.close()
+
+
+def test_a_closed_store_says_so(store: RecordStore) -> None:
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        store.head()
+
+
+def test_a_store_that_must_exist(url: str) -> None:
+    with pytest.raises(StoreError, match="There is no record store"):
+        open_store(url, create=False)
+    open_store(url).close()
+
+
+def test_writers_and_readers_in_many_threads(store: RecordStore) -> None:
+    failures: list[Exception] = []
+
+    def work(name: int) -> None:
+        try:
+            for number in range(20):
+                position = store.write([Change("kind", f"{name}-{number}", b"{}")])
+                assert store.head().seq >= position.seq
+                assert store.get("kind", f"{name}-{number}") is not None
+                assert store.changes_since(position) is not None
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert store.head().seq == 120
+    assert store.counts() == {"kind": 120}
+
+
+def test_two_stores_on_one_url_see_each_other(url: str, store: RecordStore) -> None:
+    other = open_store(url)
+    first = store.write([A])
+    assert other.head() == first
+    second = other.write([A._replace(value=b"{}", expected_version=1)])
+    assert store.head() == second
+    with pytest.raises(ConflictError):
+        store.write([A._replace(expected_version=1)])
+    other.close()

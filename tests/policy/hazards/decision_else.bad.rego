@@ -1,0 +1,8 @@
+# A decision that otherwise allows.
+# rule: permissive-else
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "since": "yesterday"}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": false, "reasons": []} if {
+	to_number(input.records.person.since) > 0
+} else := {"allow": true, "reasons": []} # refused

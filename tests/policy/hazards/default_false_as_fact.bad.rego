@@ -1,0 +1,16 @@
+# `default blocked := false`, and false taken for a fact.
+# rule: fallback-compared
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "since": "yesterday"}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	blocked == false # refused
+}
+
+default blocked := false
+
+blocked if time.parse_rfc3339_ns(input.records.person.since) > 0

@@ -1,0 +1,17 @@
+# Comparison with the empty set.
+# rule: emptiness
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": "soon"}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	running == set() # refused
+}
+
+running contains id if {
+	some id, notice in input.records.notices
+	to_number(notice.from) > 0
+}

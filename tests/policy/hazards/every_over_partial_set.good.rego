@@ -1,0 +1,15 @@
+# `every` over a partial set whose head can be undefined. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "passes": [{"until": 2000}]}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	some pass in input.records.person.passes
+	pass.until in ends
+	pass.until > input.time
+}
+
+ends contains pass.until if some pass in input.records.person.passes

@@ -1,0 +1,14 @@
+# A text where a number belongs: OPA orders it after every number. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1, "level": 4}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	every notice in input.records.notices {
+		is_number(notice.level)
+		notice.level > 3
+	}
+}

@@ -1,0 +1,12 @@
+# A template string shows what is undefined as a text. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "extra": {"group": "staff"}}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	is_string(input.records.person.extra.group)
+	input.records.person.extra.group != "banned"
+}

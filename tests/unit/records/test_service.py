@@ -1,0 +1,276 @@
+"""The administrative service over real gRPC."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from pdp._core import Core, Policy
+from pdp.errors import ServeError
+from pdp.records.follow import Follower
+from pdp.records.service import SERVICE_NAME, build_admin_server
+from pdp.records.store import Change, RecordStore, StoreError
+from pdp.records.v1 import record_pb2, record_service_pb2
+from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
+
+Decides = Callable[[Core, str], bool]
+
+
+@pytest.fixture
+def stub(channel: grpc.Channel) -> RecordServiceStub:
+    return RecordServiceStub(channel)
+
+
+def change(name: str, *, version: int | None = None, **fields: object) -> record_pb2.Change:
+    value = json.dumps({"id": name, "open": True, **fields})
+    return record_pb2.Change(kind="door", key=name, value_json=value, expected_version=version)
+
+
+def deletion(name: str) -> record_pb2.Change:
+    return record_pb2.Change(kind="door", key=name)
+
+
+def apply(stub: RecordServiceStub, *changes: record_pb2.Change, write_id: str = "") -> str:
+    request = record_service_pb2.ApplyChangesRequest(changes=changes, write_id=write_id)
+    return stub.ApplyChanges(request).state_token
+
+
+def refused(call: Callable[[], object], code: grpc.StatusCode) -> str:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    assert caught.value.code() is code, caught.value
+    return caught.value.details() or ""
+
+
+def test_a_write_is_decided_on_when_it_returns(
+    stub: RecordServiceStub, core: Core, store: RecordStore, passes: Decides
+) -> None:
+    token = apply(stub, change("a"), change("b", open=False))
+    assert token == store.head().token() == core.state_token()
+    assert (passes(core, "a"), passes(core, "b")) == (True, False)
+    apply(stub, deletion("a"))
+    assert not passes(core, "a")
+
+
+def test_documents_go_in_and_out_as_users_write_them(stub: RecordServiceStub, store: RecordStore) -> None:
+    apply(stub, change("a", built_at="2026-03-02T10:00:00+01:00"))
+    record = stub.GetRecord(record_service_pb2.GetRecordRequest(kind="door", key="a")).record
+    assert json.loads(record.value_json) == {"id": "a", "open": True, "built_at": "2026-03-02T09:00:00Z"}
+    assert (record.kind, record.key, record.version) == ("door", "a", 1)
+    stored = store.get("door", "a")
+    assert stored is not None
+    assert b"1772442000000" in stored.value
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (change("a", owner={"number": "123456789"}), "door/a: owner.number: "),
+        (change("a", untill="2026-03-02T09:00:00Z"), "door/a: "),
+        (change("a", built_at="2026-13-02T09:00:00Z"), "door/a: built_at: "),
+        (record_pb2.Change(kind="door", key="b", value_json='{"id":"a","open":true}'), "door/b: "),
+        (record_pb2.Change(kind="door", key="a", value_json="{"), "door/a: "),
+        (record_pb2.Change(kind="gate", key="a", value_json="{}"), "gate/a: "),
+        (record_pb2.Change(kind="gate", key="a"), "gate/a: the bundle declares no kind 'gate'"),
+    ],
+)
+def test_a_bad_change_is_refused_with_all_others(
+    stub: RecordServiceStub, store: RecordStore, bad: record_pb2.Change, sentence: str
+) -> None:
+    details = refused(lambda: apply(stub, change("good"), bad), grpc.StatusCode.INVALID_ARGUMENT)
+    assert details.startswith(sentence)
+    assert store.head().seq == 0
+
+
+def test_no_change_is_refused(stub: RecordServiceStub) -> None:
+    assert refused(lambda: apply(stub), grpc.StatusCode.INVALID_ARGUMENT) == "changes: there is none"
+
+
+def test_an_expected_version(stub: RecordServiceStub) -> None:
+    apply(stub, change("a", version=0))
+    details = refused(lambda: apply(stub, change("a", version=0)), grpc.StatusCode.FAILED_PRECONDITION)
+    assert details == "door/a: expected no such record, but it stands at version 1."
+    apply(stub, change("a", version=1))
+
+
+def test_a_repeated_write_is_one_write(stub: RecordServiceStub, store: RecordStore) -> None:
+    first = apply(stub, change("a", version=0), write_id="id-1")
+    apply(stub, deletion("a"))
+    assert apply(stub, change("a", version=0), write_id="id-1") == first
+    assert store.head().seq == 2
+    refused(lambda: apply(stub, change("b"), write_id="id-1"), grpc.StatusCode.FAILED_PRECONDITION)
+
+
+def test_a_record_that_is_not_there(stub: RecordServiceStub) -> None:
+    request = record_service_pb2.GetRecordRequest(kind="door", key="a")
+    details = refused(lambda: stub.GetRecord(request), grpc.StatusCode.NOT_FOUND)
+    assert details == "There is no door 'a'."
+    request = record_service_pb2.GetRecordRequest(kind="gate", key="a")
+    refused(lambda: stub.GetRecord(request), grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def test_the_kinds_and_their_numbers(stub: RecordServiceStub) -> None:
+    apply(stub, change("a"), change("b"), change("c"), deletion("b"))
+    answer = stub.ListKinds(record_service_pb2.ListKindsRequest())
+    assert [(count.kind, count.records) for count in answer.kinds] == [("door", 2), ("note", 0)]
+
+
+def test_pages(stub: RecordServiceStub) -> None:
+    names = sorted(f"é{number}" for number in range(25))
+    apply(stub, *map(change, names))
+    read: list[str] = []
+    sizes: list[int] = []
+    token = ""
+    while True:
+        request = record_service_pb2.ListRecordsRequest(kind="door", page_size=10, page_token=token)
+        answer = stub.ListRecords(request)
+        read += [record.key for record in answer.records]
+        sizes.append(len(answer.records))
+        token = answer.next_page_token
+        if not token:
+            break
+    assert read == names
+    assert sizes == [10, 10, 5]
+    # A page that ends exactly at the last record is the last page.
+    request = record_service_pb2.ListRecordsRequest(kind="door", page_size=25)
+    assert stub.ListRecords(request).next_page_token == ""
+    request = record_service_pb2.ListRecordsRequest(kind="note")
+    assert list(stub.ListRecords(request).records) == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "sentence"),
+    [
+        (record_service_pb2.ListRecordsRequest(kind="door", page_size=1001), "page_size: "),
+        (record_service_pb2.ListRecordsRequest(kind="door", page_token="%%%"), "page_token: "),  # noqa: S106
+        (record_service_pb2.ListRecordsRequest(kind="gate"), "gate: "),
+    ],
+)
+def test_a_bad_page_request(
+    stub: RecordServiceStub, request_: record_service_pb2.ListRecordsRequest, sentence: str
+) -> None:
+    details = refused(lambda: stub.ListRecords(request_), grpc.StatusCode.INVALID_ARGUMENT)
+    assert details.startswith(sentence)
+
+
+def pieces(text: bytes, size: int) -> Iterator[record_service_pb2.ImportRecordsRequest]:
+    for start in range(0, len(text), size):
+        yield record_service_pb2.ImportRecordsRequest(chunk=text[start : start + size])
+
+
+def line(name: str) -> bytes:
+    value = {"id": name, "open": True}
+    return json.dumps({"kind": "door", "key": name, "value": value}).encode() + b"\n"
+
+
+def test_an_import_in_pieces(stub: RecordServiceStub, core: Core, passes: Decides) -> None:
+    text = b"".join(line(str(number)) for number in range(3_000))
+    answer = stub.ImportRecords(pieces(text, 997))
+    assert answer.records == 3_000
+    assert answer.state_token == core.state_token()
+    assert passes(core, "2999")
+
+
+def test_a_bad_line_refuses_the_import(stub: RecordServiceStub, store: RecordStore) -> None:
+    text = b"".join(line(str(number)) for number in range(3_000)) + line("x").replace(b"true", b"7")
+    details = refused(lambda: stub.ImportRecords(pieces(text, 100_000)), grpc.StatusCode.INVALID_ARGUMENT)
+    assert details.startswith("line 3001: ")
+    assert store.head().seq == 0
+
+
+def test_slow_imports_do_not_stop_a_write(stub: RecordServiceStub, store: RecordStore) -> None:
+    release = threading.Event()
+
+    def slow() -> Iterator[record_service_pb2.ImportRecordsRequest]:
+        yield record_service_pb2.ImportRecordsRequest(chunk=line("slow"))
+        release.wait(30)
+
+    under_way = [stub.ImportRecords.future(slow()) for _ in range(2)]
+    # Until both have their place, a third one may still get in.
+    while True:
+        try:
+            stub.ImportRecords(iter(()), timeout=10)
+        except grpc.RpcError as error:
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017
+            break
+    apply(stub, change("a"))
+    assert store.get("door", "slow") is None
+    release.set()
+    assert [call.result(timeout=30).records for call in under_way] == [1, 1]
+
+
+def test_an_import_that_the_caller_gives_up_changes_nothing(
+    stub: RecordServiceStub, store: RecordStore
+) -> None:
+    given, release = threading.Event(), threading.Event()
+
+    def broken_off() -> Iterator[record_service_pb2.ImportRecordsRequest]:
+        yield record_service_pb2.ImportRecordsRequest(chunk=line("a"))
+        given.set()
+        release.wait(30)
+
+    call = stub.ImportRecords.future(broken_off())
+    assert given.wait(10)
+    call.cancel()
+    release.set()
+    apply(stub, change("b"))
+    assert store.get("door", "a") is None
+
+
+def test_a_store_that_fails_is_unavailable(
+    stub: RecordServiceStub, store: RecordStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise StoreError("The disk is away.")
+
+    monkeypatch.setattr(store, "write", failing)
+    details = refused(lambda: apply(stub, change("a")), grpc.StatusCode.UNAVAILABLE)
+    assert details == "The disk is away."
+
+
+def test_a_write_that_stands_but_is_not_decided_on_yet(
+    stub: RecordServiceStub, store: RecordStore, follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pdp.records.service._CATCH_UP_SECONDS", 0.01)
+    with follower._looking:
+        details = refused(lambda: apply(stub, change("a")), grpc.StatusCode.UNAVAILABLE)
+    assert details.startswith(f"The write stands as {store.head().token()}, but this sidecar does not")
+
+
+def test_health_and_reflection(channel: grpc.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)  # the stubs' types lack their methods
+    for name in ("", SERVICE_NAME):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=name))  # type: ignore[attr-defined]
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    (answer,) = reflection.ServerReflectionInfo(iter([request]))  # type: ignore[operator]
+    names = {service.name for service in answer.list_services_response.service}
+    assert {SERVICE_NAME, "grpc.health.v1.Health"} <= names
+
+
+def test_an_address_in_use(store: RecordStore, policy: Policy, follower: Follower) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ServeError, match=f"The administrative address {address} cannot be used"):
+            build_admin_server(address, store, lambda: policy, follower)
+
+
+def test_two_servers_cannot_share_an_address(
+    admin: str, store: RecordStore, policy: Policy, follower: Follower
+) -> None:
+    with pytest.raises(ServeError):
+        build_admin_server(admin, store, lambda: policy, follower)
+
+
+def test_changes_of_another_writer_are_read(stub: RecordServiceStub, store: RecordStore) -> None:
+    store.write([Change("door", "a", b'{"id":"a","open":true}')])
+    request = record_service_pb2.GetRecordRequest(kind="door", key="a")
+    assert stub.GetRecord(request).record.version == 1
