@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[attr-defined]  # as below
-from grpc_reflection.v1alpha import reflection  # type: ignore[attr-defined]  # the stubs lack it
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from pdp._core import Policy
 from pdp.errors import RecordsError, ServeError
