@@ -53,6 +53,13 @@ class Policy:
     kinds: list[str]
     entrypoint: str
 
+    replicated_kinds: list[str]
+    """Kinds that every sidecar holds whole, also on demand: `replicated: true`, or looked up with `all`."""
+
+    barrier_kinds: list[str]
+    """Kinds whose changes wait, unless asked otherwise, until no sidecar decides without them:
+    `wait: all`."""
+
     def canonical(self, kind: str, key: str, value: bytes) -> bytes:
         """Checks a document (JSON) and gives its canonical form. Raises RecordError."""
 
@@ -65,14 +72,22 @@ class Policy:
 
 @final
 class Snapshot:
-    """A state under construction; installed at once by `Core.install`."""
+    """A state of one shard under construction; installed at once by `Core.install`."""
 
     def add(self, records: Sequence[tuple[str, str, bytes, int]]) -> None:
-        """(kind, key, canonical document, version) each."""
+        """(kind, key, canonical document, version) each; a record that is there in a newer version stays."""
+
+    def apply(self, changes: Sequence[tuple[str, str, bytes | None, int]]) -> None:
+        """Changes (None deletes), each where it is newer than what is there."""
 
 @final
 class Core:
-    """Records, policy and decision cache of one process. Safe to use from many threads."""
+    """Records, policy and decision cache of one process. Safe to use from many threads.
+
+    The records of each shard are a state with a position in the shard's history and a deadline: the moment on
+    the clock of `clock_ns` until which an answer from that state may leave. A decision uses the earliest
+    deadline of all shards, as captured together with its records, and compares it as its last act.
+    """
 
     def __new__(
         cls,
@@ -81,30 +96,67 @@ class Core:
         clock_skew_ms: int = 10_000,
         freshness_wait_ms: int = 500,
         max_request_bytes: int = 65_536,
+        shards: int = 1,
+        on_demand_bytes: int = 0,
+        manual_clock: bool = False,
     ) -> Core:
-        """`cache_bytes` 0 switches the decision cache off."""
+        """`cache_bytes` 0 switches the decision cache off. `on_demand_bytes` above 0: kinds that the bundle does
+        not declare `replicated` are kept only as far as they are used, within this bound. `manual_clock`: the
+        clock of deadlines stands still but for `set_clock_ns` (for simulations)."""
 
     def set_policy(self, policy: Policy) -> None:
         """Decisions from now on are made by this policy; those under way finish on the old one."""
 
+    def clock_ns(self) -> int:
+        """The clock of deadlines: CLOCK_BOOTTIME, nanoseconds."""
+
+    def set_clock_ns(self, now: int) -> None:
+        """Sets the clock of a core made with `manual_clock`; ValueError for any other."""
+
     def snapshot(self) -> Snapshot: ...
-    def install(self, snapshot: Snapshot, epoch: str, seq: int, chain: bytes) -> None:
-        """Replaces the whole state in one step. `chain`: 20 bytes (shared chain hash of the store's
-        history)."""
+    def install(
+        self, shard: int, snapshot: Snapshot, seq: int, chain: bytes, *, deadline_ns: int | None = None
+    ) -> None:
+        """Replaces a shard's whole state in one step. `chain`: 20 bytes (shared chain hash of the store's
+        history). `deadline_ns` None: the state never goes stale (a library without a store)."""
 
     def apply(
-        self, changes: Sequence[tuple[str, str, bytes | None, int]], epoch: str, seq: int, chain: bytes
+        self, shard: int, changes: Sequence[tuple[str, str, bytes | None, int]], seq: int, chain: bytes
     ) -> None:
-        """(kind, key, canonical document or None to delete, version) each: all become visible in one step."""
+        """(kind, key, canonical document or None to delete, version) each: all become visible in one step. The
+        shard keeps its deadline."""
 
-    def confirm_fresh(self) -> None:
-        """The store was read just now and holds nothing newer: resets the state's age."""
+    def prolong(self, shard: int, deadline_ns: int) -> None:
+        """Moves a shard's deadline to this moment, if it is later than the present one."""
+
+    def drained(self, shard: int) -> int:
+        """The smallest sequence number of the state, of the states that answers under way were made from, and
+        of the positions that watching gateways acknowledged."""
+
+    def fresh_for_ns(self) -> int:
+        """How long the earliest deadline lies ahead; negative: stale, and decisions are denials."""
+
+    def take_misses(self, wait_seconds: float) -> list[tuple[str, str]]:
+        """On demand: the (kind, key) that decisions wait for, each given once; waits for the first. Changes to
+        them that are applied from now on are kept. Releases the GIL."""
+
+    def supply(
+        self, shard: int, records: Sequence[tuple[str, str, bytes | None, int]], seq: int
+    ) -> bool:
+        """On demand: records fetched at a position (None: there is none; version as stored, 0 with None). False
+        when the shard's state is not at `seq` yet: apply what is missing, then supply again."""
 
     def state_token(self) -> str:
-        """Token of the state that decisions now see; "" before the first install."""
+        """Token of the state that decisions now see, all shards joined with commas; "" before the first
+        install of every shard."""
+
+    def count_event(self, name: str, label: str) -> None:
+        """Counts what the host does, under a metric that the core names: `name` "beat", label "proof",
+        "fork", "unconfirmed" or "failed"; "load", "full" or "on_demand"; "barrier", "fast", "timed" or
+        "pending"; "ingest", "applied", "repeated" or "dead". ValueError for others."""
 
     def ready(self) -> bool:
-        """True once a policy and a state are loaded."""
+        """True once a policy and a state of every shard are loaded."""
 
     def check(self, request: bytes, at_ms: int | None = None) -> bytes:
         """Decides a request (AuthZEN JSON) and gives the decision as JSON. `at_ms`: the clock's reading

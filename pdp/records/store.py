@@ -1,11 +1,16 @@
 """The interface of a record store, and the values that pass through it.
 
-A store keeps records (kind, key, canonical document) and the history of the writes that made them. Each write
-is one step: all of its changes or none, under the next sequence number. A sequence number alone says little
-once a store was restored or failed over, so a position also carries the chain hash of its history.
+A store keeps records (kind, key, canonical document), the history of the writes that made them, and a registry
+of the sidecars that decide on them. Each write is one step: all of its changes or none, under the next
+sequence number. Records are spread over shards (one, unless the store was initialised otherwise); each shard
+has its own history.
+
+A sequence number alone says little once a store was restored or failed over, so a position also carries the
+chain hash of its history. The epoch says which run of the store answers: the registry of another epoch is
+never trusted (`docs/decisions`, the lockout barrier).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -42,23 +47,78 @@ class WriteIdReusedError(StoreError):
         super().__init__(f"Write id {write_id!r} stands for a write with other changes; use a new id.")
 
 
+class SpreadError(StoreError):
+    """Changes of one write that stand in different shards: they could not happen together or not at all."""
+
+
+class UninitialisedError(StoreError):
+    """The store has no genesis: it was never initialised, or it was emptied."""
+
+
+class ForkError(StoreError):
+    """The position is not in this store's history (or was trimmed away): a new snapshot is needed."""
+
+
+class UnconfirmedError(StoreError):
+    """Too few replicas acknowledged: the call may have happened, but must be taken as not (yet) having."""
+
+
+class LeaseMismatchError(StoreError):
+    """The store was initialised for another lease than this process is configured with."""
+
+
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a store's history.
+class Parameters:
+    """What every process on one store must agree on; written by `initialise`.
 
     Attributes:
-        epoch: the run of the store that gave the position; another epoch, another registry of sidecars.
+        lease_ms: how long a freshness proof lasts (`max_staleness`), milliseconds.
+        clock_rate_ppm: the largest rate error of any clock, parts per million (100,000: 10 %).
+        shards: into how many histories the records are spread.
+    """
+
+    lease_ms: int = 4_000
+    clock_rate_ppm: int = 100_000
+    shards: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the history of one shard.
+
+    Attributes:
         seq: number of writes until here; gapless.
         chain: 20 bytes, hash of the whole history until here (`pdp.records.chain`).
     """
 
-    epoch: str
     seq: int
     chain: bytes
 
+    def token(self, shard: int = 0) -> str:
+        """The state token of this position: "<seq>.<first 8 hex digits of the chain>", "<shard>:" before it
+        for shards other than the first. Tokens of several shards are joined with commas.
+        """
+        prefix = f"{shard}:" if shard else ""
+        return f"{prefix}{self.seq}.{self.chain[:4].hex()}"
+
+
+class Head(NamedTuple):
+    """Where a shard's history stands, and the epoch of the store that said so."""
+
+    epoch: str
+    position: Position
+
+
+class Written(NamedTuple):
+    """A write that stands: its shard, and the head as of its own entry."""
+
+    shard: int
+    epoch: str
+    position: Position
+
     def token(self) -> str:
-        """The state token of this position: "<seq>.<first 8 hex digits of the chain>"."""
-        return f"{self.seq}.{self.chain[:4].hex()}"
+        """The state token of the write."""
+        return self.position.token(self.shard)
 
 
 class StoredRecord(NamedTuple):
@@ -71,7 +131,7 @@ class StoredRecord(NamedTuple):
 
 
 class StoredChange(NamedTuple):
-    """A record's latest change as followers see it; `value` None: it was deleted."""
+    """A record's change as followers see it; `value` None: it was deleted, or is not there."""
 
     kind: str
     key: str
@@ -83,24 +143,86 @@ class Change(NamedTuple):
     """One change to write.
 
     `value` is the canonical document, None deletes. `expected_version`: only when the record stands at this
-    version, 0: only when there is none, None: whatever it is.
+    version, 0: only when there is none, None: whatever it is. `source_version`: the number that the system of
+    record gives this state of the record; a change whose number is not above the one that stands (deletions
+    included) is left out, so that an older message never overwrites a newer one.
     """
 
     kind: str
     key: str
     value: bytes | None
     expected_version: int | None = None
+    source_version: int | None = None
+
+
+class Step(NamedTuple):
+    """One entry of a history: its position, and whether a barrier waits for it."""
+
+    position: Position
+    barrier: bool
 
 
 class Delta(NamedTuple):
-    """What changed between two positions: each record once, in its latest form, and where that leads."""
+    """What changed after a position: changes in an order in which they can be applied, and the entries of the
+    history that they came from. No steps: nothing changed.
+    """
 
     changes: list[StoredChange]
+    steps: list[Step]
+
+
+class Fetched(NamedTuple):
+    """Records asked for by key (`value` None where there is none) as they stand at a position."""
+
     position: Position
+    records: list[StoredChange]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a sidecar says of itself when it asks for a freshness proof.
+
+    Attributes:
+        instance: random id of this process start.
+        number: counts this instance's beats, from 1.
+        position: what its state holds.
+        drained: no request in flight and no watching gateway uses a state before this sequence number.
+        lease_ms: what it is configured with; refused when the store's is another.
+        about: for people and `pdp sidecars list`, one line of JSON.
+    """
+
+    instance: str
+    number: int
+    position: Position
+    drained: int
+    lease_ms: int
+    about: str = "{}"
+
+
+class Member(NamedTuple):
+    """A sidecar in the registry, with its latest beat."""
+
+    instance: str
+    number: int
+    seq: int
+    drained: int
+    about: str
+
+
+class RegistryView(NamedTuple):
+    """Which members are below a sequence number: how many, and up to ten of them as (instance, beat number)."""
+
+    epoch: str
+    behind: int
+    stragglers: tuple[tuple[str, int], ...]
 
 
 class StoreSnapshot(Protocol):
-    """The whole state at one position, while its context is open."""
+    """The state of one shard, while its context is open.
+
+    Every record that stands at `position` and was not changed since is in it. A store may give later forms of
+    others, so the changes after `position` complete it (applied where they are newer).
+    """
 
     position: Position
 
@@ -109,40 +231,84 @@ class StoreSnapshot(Protocol):
 
 
 class RecordStore(Protocol):
-    """A store of records. Safe to use from many threads; every method may raise StoreError."""
+    """A store of records. Safe to use from many threads; every method may raise StoreError.
 
-    def head(self) -> Position:
-        """Where the history stands now. Cheap: followers ask it many times a second."""
+    `Parameters.shards` tells how many shards there are; `shard` arguments count from 0.
+    """
 
-    def write(self, changes: Iterable[Change], write_id: str | None = None) -> Position:
-        """Applies the changes in order as one durable step and gives the position that holds them.
+    def initialise(self, parameters: Parameters) -> None:
+        """Makes an empty store usable: writes its genesis, once. Raises StoreError when that was done before
+        with other parameters; the same ones change nothing.
+        """
+
+    def parameters(self) -> Parameters:
+        """What the store was initialised with. Raises UninitialisedError."""
+
+    def shard_of(self, kind: str, key: str) -> int:
+        """The shard that holds a record."""
+
+    def head(self, shard: int = 0) -> Head:
+        """Where the history stands now. Cheap."""
+
+    def write(
+        self, changes: Iterable[Change], write_id: str | None = None, *, barrier: bool = False
+    ) -> Written:
+        """Applies the changes in order as one durable step, acknowledged by as many replicas as configured.
 
         A repeat of a write that stands (same `write_id`, same changes) changes nothing and gives its old
-        position. No changes at all change nothing and give the head. What the iterable raises undoes all.
+        position, but is acknowledged anew. No changes at all, or only ones that source versions leave out,
+        change nothing and give the head. What the iterable raises undoes all. `barrier`: marks the entry, so
+        that sidecars say at once that they hold it.
 
         Raises:
             ConflictError: a record is not at its `expected_version`.
             WriteIdReusedError: `write_id` stands for other changes.
+            SpreadError: the changes are in different shards.
+            UnconfirmedError: written, but not acknowledged in time; repeat with the same `write_id`.
         """
 
     def get(self, kind: str, key: str) -> StoredRecord | None:
         """The record, or None when there is none."""
 
     def page(self, kind: str, after: str = "", limit: int = 100) -> list[StoredRecord]:
-        """Up to `limit` records of a kind whose keys sort (by code point) after `after`."""
+        """Up to `limit` records of a kind, of all shards, whose keys sort (by code point) after `after`."""
 
     def counts(self) -> dict[str, int]:
         """Number of records of every kind that has any."""
 
-    def snapshot(self) -> AbstractContextManager[StoreSnapshot]:
-        """The whole state at one moment, read in bounded memory."""
+    def snapshot(
+        self, shard: int = 0, kinds: Sequence[str] | None = None
+    ) -> AbstractContextManager[StoreSnapshot]:
+        """The state of a shard (of some kinds only), read in bounded memory."""
 
-    def changes_since(self, position: Position, at_most: int = 200_000) -> Delta | None:
+    def changes_since(self, position: Position, shard: int = 0, at_most: int = 200_000) -> Delta | None:
         """What changed after `position`.
 
-        None: a new snapshot is needed, as the position is not in this store's history, or more than
-        `at_most` records changed.
+        None: a new snapshot is needed, as the position is not in this store's history or was trimmed away, or
+        more than `at_most` records changed. A source that is merely behind gives no steps.
         """
+
+    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
+        """Returns once the history seems to go beyond `position`, and at the latest after some seconds."""
+
+    def fetch(self, shard: int, keys: Sequence[tuple[str, str]]) -> Fetched:
+        """Records of one shard by (kind, key), all of one position."""
+
+    def beat(self, beat: Beat, shard: int = 0) -> Head:
+        """Registers a sidecar's beat and gives the head: a freshness proof, acknowledged by the replicas.
+
+        Raises:
+            ForkError, UninitialisedError, UnconfirmedError, LeaseMismatchError: no proof.
+        """
+
+    def view(self, seq: int, shard: int = 0) -> RegistryView:
+        """Which members have not drained `seq` yet."""
+
+    def members(self, shard: int = 0) -> list[Member]:
+        """All members of this epoch's registry."""
+
+    def forget(self, instance: str, number: int, shard: int = 0) -> None:
+        """Takes a member out of the registry, if its latest beat is still this one."""
 
     def close(self) -> None:
         """Frees the store's resources; it cannot be used afterwards."""
@@ -152,8 +318,10 @@ def open_store(url: str, *, create: bool = True) -> RecordStore:
     """Opens the store that a URL names.
 
     Args:
-        url: `sqlite:PATH`, one file of this node.
-        create: whether a store that does not exist is made; otherwise it is an error.
+        url: `sqlite:PATH`, one file of this node; or Redis: `redis://`, `rediss://` (TLS), with `+sentinel` or
+            `+cluster` after the scheme for these (see `pdp.records.redis_url`).
+        create: whether a SQLite file that does not exist is made (and initialised with the default
+            parameters); otherwise it is an error. Redis is only ever initialised by `initialise`.
 
     Raises:
         StoreError: the URL names no store, or the store cannot be opened.
@@ -163,8 +331,11 @@ def open_store(url: str, *, create: bool = True) -> RecordStore:
         from pdp.records.sqlite import SqliteStore  # noqa: PLC0415  (the interface does not need it)
 
         return SqliteStore(rest, create=create)
-    if scheme in {"redis", "rediss"}:
-        raise StoreError(f"Redis stores ({scheme}://) are not supported by this version; use sqlite:PATH.")
+    if scheme.partition("+")[0] in {"redis", "rediss"} and colon:
+        from pdp.records.redis import RedisStore  # noqa: PLC0415  (nor needs it Redis's client)
+
+        return RedisStore(url)
     raise StoreError(
-        f"{scheme!r} is no kind of record store; write sqlite:PATH, for example sqlite:records.db."
+        f"{scheme!r} is no kind of record store; write sqlite:PATH, for example sqlite:records.db, "
+        "or redis://HOST:PORT."
     )

@@ -26,7 +26,7 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epdp/decision/v1/decision.proto\x12\x0fpdp.decision.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12+\n\nproperties\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"C\n\x06\x41\x63tion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\nproperties\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"Q\n\x08Resource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12+\n\nproperties\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xd4\x01\n\x0c\x43heckRequest\x12)\n\x07subject\x18\x01 \x01(\x0b\x32\x18.pdp.decision.v1.Subject\x12\'\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x17.pdp.decision.v1.Action\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.pdp.decision.v1.Resource\x12(\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x19\n\x11\x61t_least_as_fresh\x18\x05 \x01(\t\"!\n\x07Message\x12\n\n\x02nl\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"|\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12)\n\x07message\x18\x03 \x01(\x0b\x32\x18.pdp.decision.v1.Message\x12(\n\x07\x64\x65tails\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"X\n\nObligation\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"T\n\x06Notice\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xc6\x02\n\rCheckResponse\x12\r\n\x05\x61llow\x18\x01 \x01(\x08\x12(\n\x07reasons\x18\x02 \x03(\x0b\x32\x17.pdp.decision.v1.Reason\x12\x30\n\x0bobligations\x18\x03 \x03(\x0b\x32\x1b.pdp.decision.v1.Obligation\x12(\n\x07notices\x18\x04 \x03(\x0b\x32\x17.pdp.decision.v1.Notice\x12,\n\x0b\x61\x63\x63ountable\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bvalid_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpolicy_revision\x18\x07 \x01(\t\x12\x13\n\x0bstate_token\x18\x08 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\t \x01(\t\"0\n\x0eInvalidRequest\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1epdp/decision/v1/decision.proto\x12\x0fpdp.decision.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"P\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12+\n\nproperties\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"C\n\x06\x41\x63tion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\nproperties\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\"Q\n\x08Resource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12+\n\nproperties\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xe7\x01\n\x0c\x43heckRequest\x12)\n\x07subject\x18\x01 \x01(\x0b\x32\x18.pdp.decision.v1.Subject\x12\'\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x17.pdp.decision.v1.Action\x12+\n\x08resource\x18\x03 \x01(\x0b\x32\x19.pdp.decision.v1.Resource\x12(\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x19\n\x11\x61t_least_as_fresh\x18\x05 \x01(\t\x12\x11\n\tcacheable\x18\x06 \x01(\x08\"!\n\x07Message\x12\n\n\x02nl\x18\x01 \x01(\t\x12\n\n\x02\x65n\x18\x02 \x01(\t\"|\n\x06Reason\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12)\n\x07message\x18\x03 \x01(\x0b\x32\x18.pdp.decision.v1.Message\x12(\n\x07\x64\x65tails\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\"X\n\nObligation\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"T\n\x06Notice\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0f\n\x07\x61rticle\x18\x02 \x01(\t\x12+\n\nparameters\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\"\xf2\x02\n\rCheckResponse\x12\r\n\x05\x61llow\x18\x01 \x01(\x08\x12(\n\x07reasons\x18\x02 \x03(\x0b\x32\x17.pdp.decision.v1.Reason\x12\x30\n\x0bobligations\x18\x03 \x03(\x0b\x32\x1b.pdp.decision.v1.Obligation\x12(\n\x07notices\x18\x04 \x03(\x0b\x32\x17.pdp.decision.v1.Notice\x12,\n\x0b\x61\x63\x63ountable\x18\x05 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bvalid_until\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fpolicy_revision\x18\x07 \x01(\t\x12\x13\n\x0bstate_token\x18\x08 \x01(\t\x12\x13\n\x0b\x64\x65\x63ision_id\x18\t \x01(\t\x12*\n\x05\x63\x61\x63he\x18\n \x01(\x0b\x32\x1b.pdp.decision.v1.CacheTerms\"A\n\nCacheTerms\x12\x0c\n\x04tags\x18\x01 \x03(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\tsequences\x18\x03 \x03(\x04\"0\n\x0eInvalidRequest\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,17 +40,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOURCE']._serialized_start=265
   _globals['_RESOURCE']._serialized_end=346
   _globals['_CHECKREQUEST']._serialized_start=349
-  _globals['_CHECKREQUEST']._serialized_end=561
-  _globals['_MESSAGE']._serialized_start=563
-  _globals['_MESSAGE']._serialized_end=596
-  _globals['_REASON']._serialized_start=598
-  _globals['_REASON']._serialized_end=722
-  _globals['_OBLIGATION']._serialized_start=724
-  _globals['_OBLIGATION']._serialized_end=812
-  _globals['_NOTICE']._serialized_start=814
-  _globals['_NOTICE']._serialized_end=898
-  _globals['_CHECKRESPONSE']._serialized_start=901
-  _globals['_CHECKRESPONSE']._serialized_end=1227
-  _globals['_INVALIDREQUEST']._serialized_start=1229
-  _globals['_INVALIDREQUEST']._serialized_end=1277
+  _globals['_CHECKREQUEST']._serialized_end=580
+  _globals['_MESSAGE']._serialized_start=582
+  _globals['_MESSAGE']._serialized_end=615
+  _globals['_REASON']._serialized_start=617
+  _globals['_REASON']._serialized_end=741
+  _globals['_OBLIGATION']._serialized_start=743
+  _globals['_OBLIGATION']._serialized_end=831
+  _globals['_NOTICE']._serialized_start=833
+  _globals['_NOTICE']._serialized_end=917
+  _globals['_CHECKRESPONSE']._serialized_start=920
+  _globals['_CHECKRESPONSE']._serialized_end=1290
+  _globals['_CACHETERMS']._serialized_start=1292
+  _globals['_CACHETERMS']._serialized_end=1357
+  _globals['_INVALIDREQUEST']._serialized_start=1359
+  _globals['_INVALIDREQUEST']._serialized_end=1407
 # @@protoc_insertion_point(module_scope)

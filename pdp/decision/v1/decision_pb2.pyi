@@ -121,10 +121,13 @@ class CheckRequest(_message.Message):
     RESOURCE_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
     AT_LEAST_AS_FRESH_FIELD_NUMBER: _builtins.int
+    CACHEABLE_FIELD_NUMBER: _builtins.int
     at_least_as_fresh: _builtins.str
     """A state token from a write or an earlier answer: decide on that state or a later one. The service
     waits for it within a bound and otherwise denies with STATE_STALE.
     """
+    cacheable: _builtins.bool
+    """True: the caller keeps answers under a watch (see `Watch`), so the answer says what it depends on."""
     @_builtins.property
     def subject(self) -> Global___Subject: ...
     @_builtins.property
@@ -146,10 +149,11 @@ class CheckRequest(_message.Message):
         resource: Global___Resource | None = ...,
         context: _struct_pb2.Struct | None = ...,
         at_least_as_fresh: _builtins.str = ...,
+        cacheable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at_least_as_fresh", b"at_least_as_fresh", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "at_least_as_fresh", b"at_least_as_fresh", "cacheable", b"cacheable", "context", b"context", "resource", b"resource", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -284,6 +288,7 @@ class CheckResponse(_message.Message):
     POLICY_REVISION_FIELD_NUMBER: _builtins.int
     STATE_TOKEN_FIELD_NUMBER: _builtins.int
     DECISION_ID_FIELD_NUMBER: _builtins.int
+    CACHE_FIELD_NUMBER: _builtins.int
     allow: _builtins.bool
     policy_revision: _builtins.str
     state_token: _builtins.str
@@ -306,6 +311,10 @@ class CheckResponse(_message.Message):
     def valid_until(self) -> _timestamp_pb2.Timestamp:
         """First moment at which a fact used here changes the answer by clock alone; absent: none does."""
 
+    @_builtins.property
+    def cache(self) -> Global___CacheTerms:
+        """Present when the request was `cacheable` and the answer may be kept."""
+
     def __init__(
         self,
         *,
@@ -318,14 +327,51 @@ class CheckResponse(_message.Message):
         policy_revision: _builtins.str = ...,
         state_token: _builtins.str = ...,
         decision_id: _builtins.str = ...,
+        cache: Global___CacheTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["accountable", b"accountable", "valid_until", b"valid_until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accountable", b"accountable", "cache", b"cache", "valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accountable", b"accountable", "allow", b"allow", "decision_id", b"decision_id", "notices", b"notices", "obligations", b"obligations", "policy_revision", b"policy_revision", "reasons", b"reasons", "state_token", b"state_token", "valid_until", b"valid_until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accountable", b"accountable", "allow", b"allow", "cache", b"cache", "decision_id", b"decision_id", "notices", b"notices", "obligations", b"obligations", "policy_revision", b"policy_revision", "reasons", b"reasons", "state_token", b"state_token", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckResponse: _TypeAlias = CheckResponse  # noqa: Y015
+
+@_typing.final
+class CacheTerms(_message.Message):
+    """What a gateway that keeps this answer must know. It keeps it only if `generation` is that of its watch and no
+    number in `sequences` is below its watch's, and uses it only under the watch's lease and before
+    `valid_until`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAGS_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """To be forgotten when the watch names one of these."""
+
+    @_builtins.property
+    def sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """One for each shard."""
+
+    def __init__(
+        self,
+        *,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+        generation: _builtins.int = ...,
+        sequences: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "sequences", b"sequences", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CacheTerms: _TypeAlias = CacheTerms  # noqa: Y015
 
 @_typing.final
 class InvalidRequest(_message.Message):

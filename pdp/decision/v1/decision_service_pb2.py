@@ -22,26 +22,31 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from pdp.decision.v1 import decision_pb2 as pdp_dot_decision_dot_v1_dot_decision__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pdp/decision/v1/decision_service.proto\x12\x0fpdp.decision.v1\x1a\x1epdp/decision/v1/decision.proto\"D\n\x11\x43heckBatchRequest\x12/\n\x08requests\x18\x01 \x03(\x0b\x32\x1d.pdp.decision.v1.CheckRequest\"H\n\x12\x43heckBatchResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.pdp.decision.v1.CheckBatchResult\"\x84\x01\n\x10\x43heckBatchResult\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32\x1e.pdp.decision.v1.CheckResponseH\x00\x12\x32\n\x07invalid\x18\x02 \x01(\x0b\x32\x1f.pdp.decision.v1.InvalidRequestH\x00\x42\x08\n\x06result\"P\n\x12\x43heckStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x07request\x18\x02 \x01(\x0b\x32\x1d.pdp.decision.v1.CheckRequest\"\x93\x01\n\x13\x43heckStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32\x1e.pdp.decision.v1.CheckResponseH\x00\x12\x32\n\x07invalid\x18\x03 \x01(\x0b\x32\x1f.pdp.decision.v1.InvalidRequestH\x00\x42\x08\n\x06result2\x8e\x02\n\x0f\x44\x65\x63isionService\x12\x46\n\x05\x43heck\x12\x1d.pdp.decision.v1.CheckRequest\x1a\x1e.pdp.decision.v1.CheckResponse\x12U\n\nCheckBatch\x12\".pdp.decision.v1.CheckBatchRequest\x1a#.pdp.decision.v1.CheckBatchResponse\x12\\\n\x0b\x43heckStream\x12#.pdp.decision.v1.CheckStreamRequest\x1a$.pdp.decision.v1.CheckStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&pdp/decision/v1/decision_service.proto\x12\x0fpdp.decision.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1epdp/decision/v1/decision.proto\"D\n\x11\x43heckBatchRequest\x12/\n\x08requests\x18\x01 \x03(\x0b\x32\x1d.pdp.decision.v1.CheckRequest\"H\n\x12\x43heckBatchResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32!.pdp.decision.v1.CheckBatchResult\"\x84\x01\n\x10\x43heckBatchResult\x12\x32\n\x08response\x18\x01 \x01(\x0b\x32\x1e.pdp.decision.v1.CheckResponseH\x00\x12\x32\n\x07invalid\x18\x02 \x01(\x0b\x32\x1f.pdp.decision.v1.InvalidRequestH\x00\x42\x08\n\x06result\"P\n\x12\x43heckStreamRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12.\n\x07request\x18\x02 \x01(\x0b\x32\x1d.pdp.decision.v1.CheckRequest\"\x93\x01\n\x13\x43heckStreamResponse\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x08response\x18\x02 \x01(\x0b\x32\x1e.pdp.decision.v1.CheckResponseH\x00\x12\x32\n\x07invalid\x18\x03 \x01(\x0b\x32\x1f.pdp.decision.v1.InvalidRequestH\x00\x42\x08\n\x06result\"C\n\x0cWatchRequest\x12\x0c\n\x04ping\x18\x01 \x01(\x04\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\tsequences\x18\x03 \x03(\x04\"~\n\rWatchResponse\x12\x0c\n\x04ping\x18\x01 \x01(\x04\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x11\n\tsequences\x18\x03 \x03(\x04\x12\x0e\n\x06\x66orget\x18\x04 \x03(\t\x12(\n\x05lease\x18\x05 \x01(\x0b\x32\x19.google.protobuf.Duration2\xda\x02\n\x0f\x44\x65\x63isionService\x12\x46\n\x05\x43heck\x12\x1d.pdp.decision.v1.CheckRequest\x1a\x1e.pdp.decision.v1.CheckResponse\x12U\n\nCheckBatch\x12\".pdp.decision.v1.CheckBatchRequest\x1a#.pdp.decision.v1.CheckBatchResponse\x12\\\n\x0b\x43heckStream\x12#.pdp.decision.v1.CheckStreamRequest\x1a$.pdp.decision.v1.CheckStreamResponse(\x01\x30\x01\x12J\n\x05Watch\x12\x1d.pdp.decision.v1.WatchRequest\x1a\x1e.pdp.decision.v1.WatchResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pdp.decision.v1.decision_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHECKBATCHREQUEST']._serialized_start=91
-  _globals['_CHECKBATCHREQUEST']._serialized_end=159
-  _globals['_CHECKBATCHRESPONSE']._serialized_start=161
-  _globals['_CHECKBATCHRESPONSE']._serialized_end=233
-  _globals['_CHECKBATCHRESULT']._serialized_start=236
-  _globals['_CHECKBATCHRESULT']._serialized_end=368
-  _globals['_CHECKSTREAMREQUEST']._serialized_start=370
-  _globals['_CHECKSTREAMREQUEST']._serialized_end=450
-  _globals['_CHECKSTREAMRESPONSE']._serialized_start=453
-  _globals['_CHECKSTREAMRESPONSE']._serialized_end=600
-  _globals['_DECISIONSERVICE']._serialized_start=603
-  _globals['_DECISIONSERVICE']._serialized_end=873
+  _globals['_CHECKBATCHREQUEST']._serialized_start=123
+  _globals['_CHECKBATCHREQUEST']._serialized_end=191
+  _globals['_CHECKBATCHRESPONSE']._serialized_start=193
+  _globals['_CHECKBATCHRESPONSE']._serialized_end=265
+  _globals['_CHECKBATCHRESULT']._serialized_start=268
+  _globals['_CHECKBATCHRESULT']._serialized_end=400
+  _globals['_CHECKSTREAMREQUEST']._serialized_start=402
+  _globals['_CHECKSTREAMREQUEST']._serialized_end=482
+  _globals['_CHECKSTREAMRESPONSE']._serialized_start=485
+  _globals['_CHECKSTREAMRESPONSE']._serialized_end=632
+  _globals['_WATCHREQUEST']._serialized_start=634
+  _globals['_WATCHREQUEST']._serialized_end=701
+  _globals['_WATCHRESPONSE']._serialized_start=703
+  _globals['_WATCHRESPONSE']._serialized_end=829
+  _globals['_DECISIONSERVICE']._serialized_start=832
+  _globals['_DECISIONSERVICE']._serialized_end=1178
 # @@protoc_insertion_point(module_scope)

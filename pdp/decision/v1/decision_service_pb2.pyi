@@ -5,6 +5,7 @@ What gateways and portals call on every request."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from pdp.decision.v1 import decision_pb2 as _decision_pb2
@@ -141,3 +142,75 @@ class CheckStreamResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___CheckStreamResponse: _TypeAlias = CheckStreamResponse  # noqa: Y015
+
+@_typing.final
+class WatchRequest(_message.Message):
+    """Sent at an interval well below the lease, and at once after each message that names something to forget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PING_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    ping: _builtins.int
+    """The caller's own number, comes back in the answer to this request."""
+    generation: _builtins.int
+    """Of the last message received: everything that it and those before it named is forgotten."""
+    @_builtins.property
+    def sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        ping: _builtins.int = ...,
+        generation: _builtins.int = ...,
+        sequences: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "ping", b"ping", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRequest: _TypeAlias = WatchRequest  # noqa: Y015
+
+@_typing.final
+class WatchResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PING_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SEQUENCES_FIELD_NUMBER: _builtins.int
+    FORGET_FIELD_NUMBER: _builtins.int
+    LEASE_FIELD_NUMBER: _builtins.int
+    ping: _builtins.int
+    """0 for a message that answers no ping: something to forget, and no new lease."""
+    generation: _builtins.int
+    """Another generation than before: forget everything."""
+    @_builtins.property
+    def sequences(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The state of each shard. Forget first what `forget` names, then take the lease."""
+
+    @_builtins.property
+    def forget(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """Counts from the moment at which the ping was sent, on the caller's own monotonic clock, shortened by the
+        largest rate error of two clocks: (1 - r) / (1 + r). Absent: no lease, the state is stale.
+        """
+
+    def __init__(
+        self,
+        *,
+        ping: _builtins.int = ...,
+        generation: _builtins.int = ...,
+        sequences: _abc.Iterable[_builtins.int] | None = ...,
+        forget: _abc.Iterable[_builtins.str] | None = ...,
+        lease: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forget", b"forget", "generation", b"generation", "lease", b"lease", "ping", b"ping", "sequences", b"sequences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015

@@ -52,6 +52,11 @@ class DecisionServiceStub:
                 request_serializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.CheckStreamRequest.SerializeToString,
                 response_deserializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.CheckStreamResponse.FromString,
                 _registered_method=True)
+        self.Watch = channel.stream_stream(
+                '/pdp.decision.v1.DecisionService/Watch',
+                request_serializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.WatchRequest.SerializeToString,
+                response_deserializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.WatchResponse.FromString,
+                _registered_method=True)
 
 
 class DecisionServiceServicer:
@@ -79,6 +84,14 @@ class DecisionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Watch(self, request_iterator, context):
+        """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
+        that waits for all waits for the watches too.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DecisionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_DecisionServiceServicer_to_server(servicer, server):
                     servicer.CheckStream,
                     request_deserializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.CheckStreamRequest.FromString,
                     response_serializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.CheckStreamResponse.SerializeToString,
+            ),
+            'Watch': grpc.stream_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.WatchRequest.FromString,
+                    response_serializer=pdp_dot_decision_dot_v1_dot_decision__service__pb2.WatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +199,33 @@ class DecisionService:
             '/pdp.decision.v1.DecisionService/CheckStream',
             pdp_dot_decision_dot_v1_dot_decision__service__pb2.CheckStreamRequest.SerializeToString,
             pdp_dot_decision_dot_v1_dot_decision__service__pb2.CheckStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/pdp.decision.v1.DecisionService/Watch',
+            pdp_dot_decision_dot_v1_dot_decision__service__pb2.WatchRequest.SerializeToString,
+            pdp_dot_decision_dot_v1_dot_decision__service__pb2.WatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

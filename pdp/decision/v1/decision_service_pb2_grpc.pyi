@@ -41,6 +41,10 @@ class DecisionServiceStub:
     """Decides all requests at one moment, answers in their order."""
     CheckStream: _grpc.StreamStreamMultiCallable[_decision_service_pb2.CheckStreamRequest, _decision_service_pb2.CheckStreamResponse]
     """Answers each request on an open stream; answers carry the request's id."""
+    Watch: _grpc.StreamStreamMultiCallable[_decision_service_pb2.WatchRequest, _decision_service_pb2.WatchResponse]
+    """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
+    that waits for all waits for the watches too.
+    """
 
 @_typing.type_check_only
 class DecisionServiceAsyncStub(DecisionServiceStub):
@@ -54,6 +58,10 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Decides all requests at one moment, answers in their order."""
     CheckStream: _aio.StreamStreamMultiCallable[_decision_service_pb2.CheckStreamRequest, _decision_service_pb2.CheckStreamResponse]  # type: ignore[assignment]
     """Answers each request on an open stream; answers carry the request's id."""
+    Watch: _aio.StreamStreamMultiCallable[_decision_service_pb2.WatchRequest, _decision_service_pb2.WatchResponse]  # type: ignore[assignment]
+    """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
+    that waits for all waits for the watches too.
+    """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Asks "allow?". An invalid request is INVALID_ARGUMENT with the path of the field (as text and as
@@ -82,5 +90,15 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_decision_service_pb2.CheckStreamResponse], _abc.AsyncIterator[_decision_service_pb2.CheckStreamResponse]]:
         """Answers each request on an open stream; answers carry the request's id."""
+
+    @_abc_1.abstractmethod
+    def Watch(
+        self,
+        request_iterator: _MaybeAsyncIterator[_decision_service_pb2.WatchRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_decision_service_pb2.WatchResponse], _abc.AsyncIterator[_decision_service_pb2.WatchResponse]]:
+        """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
+        that waits for all waits for the watches too.
+        """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,17 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpdp/records/v1/record.proto\x12\x0epdp.records.v1\"H\n\x06Record\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nvalue_json\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x04\"k\n\x06\x43hange\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nvalue_json\x18\x03 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x13\n\x11_expected_version*:\n\x08WaitMode\x12\x19\n\x15WAIT_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fWAIT_MODE_LOCAL\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bpdp/records/v1/record.proto\x12\x0epdp.records.v1\"H\n\x06Record\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nvalue_json\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x04\"\x9b\x01\n\x06\x43hange\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nvalue_json\x18\x03 \x01(\t\x12\x1d\n\x10\x65xpected_version\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x1b\n\x0esource_version\x18\x05 \x01(\x04H\x01\x88\x01\x01\x42\x13\n\x11_expected_versionB\x11\n\x0f_source_version\"\xaf\x02\n\x07\x42\x61rrier\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.pdp.records.v1.Barrier.State\x12*\n\x04path\x18\x02 \x01(\x0e\x32\x1c.pdp.records.v1.Barrier.Path\x12\x11\n\twaited_ms\x18\x03 \x01(\x04\x12\x10\n\x08write_id\x18\x04 \x01(\t\x12\x12\n\nstragglers\x18\x05 \x03(\t\x12\x11\n\tconfirmed\x18\x06 \x01(\x08\"A\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_DONE\x10\x01\x12\x11\n\rSTATE_PENDING\x10\x02\";\n\x04Path\x12\x14\n\x10PATH_UNSPECIFIED\x10\x00\x12\r\n\tPATH_FAST\x10\x01\x12\x0e\n\nPATH_TIMED\x10\x02\"~\n\x07Sidecar\x12\x10\n\x08instance\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x17\n\x0fpolicy_revision\x18\x03 \x01(\t\x12,\n\x06shards\x18\x04 \x03(\x0b\x32\x1c.pdp.records.v1.SidecarShard\x12\x0c\n\x04self\x18\x05 \x01(\x08\"=\n\x0cSidecarShard\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x04\x12\x0f\n\x07\x64rained\x18\x02 \x01(\x04\x12\x0b\n\x03lag\x18\x03 \x01(\x04*M\n\x08WaitMode\x12\x19\n\x15WAIT_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fWAIT_MODE_LOCAL\x10\x01\x12\x11\n\rWAIT_MODE_ALL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pdp.records.v1.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WAITMODE']._serialized_start=230
-  _globals['_WAITMODE']._serialized_end=288
+  _globals['_WAITMODE']._serialized_start=776
+  _globals['_WAITMODE']._serialized_end=853
   _globals['_RECORD']._serialized_start=47
   _globals['_RECORD']._serialized_end=119
-  _globals['_CHANGE']._serialized_start=121
-  _globals['_CHANGE']._serialized_end=228
+  _globals['_CHANGE']._serialized_start=122
+  _globals['_CHANGE']._serialized_end=277
+  _globals['_BARRIER']._serialized_start=280
+  _globals['_BARRIER']._serialized_end=583
+  _globals['_BARRIER_STATE']._serialized_start=457
+  _globals['_BARRIER_STATE']._serialized_end=522
+  _globals['_BARRIER_PATH']._serialized_start=524
+  _globals['_BARRIER_PATH']._serialized_end=583
+  _globals['_SIDECAR']._serialized_start=585
+  _globals['_SIDECAR']._serialized_end=711
+  _globals['_SIDECARSHARD']._serialized_start=713
+  _globals['_SIDECARSHARD']._serialized_end=774
 # @@protoc_insertion_point(module_scope)

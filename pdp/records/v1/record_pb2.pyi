@@ -3,8 +3,10 @@
 isort:skip_file
 The account state: documents by kind and key."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -24,17 +26,25 @@ class _WaitMode:
 class _WaitModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WaitMode.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     WAIT_MODE_UNSPECIFIED: _WaitMode.ValueType  # 0
-    """As the kind of change asks for; today the same as WAIT_MODE_LOCAL."""
+    """As the bundle declares for the kinds that change (`wait: all`), otherwise WAIT_MODE_LOCAL."""
     WAIT_MODE_LOCAL: _WaitMode.ValueType  # 1
     """Until it is durable and this sidecar decides on it."""
+    WAIT_MODE_ALL: _WaitMode.ValueType  # 2
+    """Until no sidecar, and no gateway cache that watches one, can allow from a state without it a request
+    that begins later: the lockout barrier.
+    """
 
 class WaitMode(_WaitMode, metaclass=_WaitModeEnumTypeWrapper):
     """How long a write waits before it returns."""
 
 WAIT_MODE_UNSPECIFIED: WaitMode.ValueType  # 0
-"""As the kind of change asks for; today the same as WAIT_MODE_LOCAL."""
+"""As the bundle declares for the kinds that change (`wait: all`), otherwise WAIT_MODE_LOCAL."""
 WAIT_MODE_LOCAL: WaitMode.ValueType  # 1
 """Until it is durable and this sidecar decides on it."""
+WAIT_MODE_ALL: WaitMode.ValueType  # 2
+"""Until no sidecar, and no gateway cache that watches one, can allow from a state without it a request
+that begins later: the lockout barrier.
+"""
 Global___WaitMode: _TypeAlias = WaitMode  # noqa: Y015
 
 @_typing.final
@@ -80,12 +90,17 @@ class Change(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     VALUE_JSON_FIELD_NUMBER: _builtins.int
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
+    SOURCE_VERSION_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     key: _builtins.str
     value_json: _builtins.str
     """The new document as JSON; empty deletes the record."""
     expected_version: _builtins.int
     """Only when the record stands at this version, 0: only when there is none. Absent: whatever it is."""
+    source_version: _builtins.int
+    """The number that the system of record gives this state of the record: a change whose number is not above
+    the one that stands is left out, so that an older message never overwrites a newer one.
+    """
     def __init__(
         self,
         *,
@@ -93,13 +108,173 @@ class Change(_message.Message):
         key: _builtins.str = ...,
         value_json: _builtins.str = ...,
         expected_version: _builtins.int | None = ...,
+        source_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "_source_version", b"_source_version", "expected_version", b"expected_version", "source_version", b"source_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "key", b"key", "kind", b"kind", "value_json", b"value_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "_source_version", b"_source_version", "expected_version", b"expected_version", "key", b"key", "kind", b"kind", "source_version", b"source_version", "value_json", b"value_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    _WhichOneofReturnType__source_version: _TypeAlias = _typing.Literal["source_version"]  # noqa: Y015
+    _WhichOneofArgType__source_version: _TypeAlias = _typing.Literal["_source_version", b"_source_version"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__source_version) -> _WhichOneofReturnType__source_version | None: ...
 
 Global___Change: _TypeAlias = Change  # noqa: Y015
+
+@_typing.final
+class Barrier(_message.Message):
+    """How a write with WAIT_MODE_ALL came to its end."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Barrier._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Barrier._State.ValueType  # 0
+        STATE_DONE: Barrier._State.ValueType  # 1
+        """It holds everywhere."""
+        STATE_PENDING: Barrier._State.ValueType  # 2
+        """Not within the time: the write may stand and must be treated as in force. Repeat it with the same
+        write_id to wait on.
+        """
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """Whether it holds."""
+
+    STATE_UNSPECIFIED: Barrier.State.ValueType  # 0
+    STATE_DONE: Barrier.State.ValueType  # 1
+    """It holds everywhere."""
+    STATE_PENDING: Barrier.State.ValueType  # 2
+    """Not within the time: the write may stand and must be treated as in force. Repeat it with the same
+    write_id to wait on.
+    """
+
+    class _Path:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _PathEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Barrier._Path.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        PATH_UNSPECIFIED: Barrier._Path.ValueType  # 0
+        PATH_FAST: Barrier._Path.ValueType  # 1
+        """Every sidecar said that it decides on it."""
+        PATH_TIMED: Barrier._Path.ValueType  # 2
+        """Every freshness proof from before it ran out."""
+
+    class Path(_Path, metaclass=_PathEnumTypeWrapper):
+        """What made it hold."""
+
+    PATH_UNSPECIFIED: Barrier.Path.ValueType  # 0
+    PATH_FAST: Barrier.Path.ValueType  # 1
+    """Every sidecar said that it decides on it."""
+    PATH_TIMED: Barrier.Path.ValueType  # 2
+    """Every freshness proof from before it ran out."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    WAITED_MS_FIELD_NUMBER: _builtins.int
+    WRITE_ID_FIELD_NUMBER: _builtins.int
+    STRAGGLERS_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    state: Global___Barrier.State.ValueType
+    path: Global___Barrier.Path.ValueType
+    waited_ms: _builtins.int
+    write_id: _builtins.str
+    """The id to repeat the write with."""
+    confirmed: _builtins.bool
+    """False: not even the write was acknowledged by the replicas in time."""
+    @_builtins.property
+    def stragglers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Sidecars that had not said so when it ended, at most ten."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___Barrier.State.ValueType = ...,
+        path: Global___Barrier.Path.ValueType = ...,
+        waited_ms: _builtins.int = ...,
+        write_id: _builtins.str = ...,
+        stragglers: _abc.Iterable[_builtins.str] | None = ...,
+        confirmed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "path", b"path", "state", b"state", "stragglers", b"stragglers", "waited_ms", b"waited_ms", "write_id", b"write_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Barrier: _TypeAlias = Barrier  # noqa: Y015
+
+@_typing.final
+class Sidecar(_message.Message):
+    """A sidecar in the store's registry."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    POLICY_REVISION_FIELD_NUMBER: _builtins.int
+    SHARDS_FIELD_NUMBER: _builtins.int
+    SELF_FIELD_NUMBER: _builtins.int
+    instance: _builtins.str
+    """Random, another one for each start."""
+    name: _builtins.str
+    """Host, process id and addresses, for people."""
+    policy_revision: _builtins.str
+    self: _builtins.bool
+    """True for the sidecar that was asked."""
+    @_builtins.property
+    def shards(self) -> _containers.RepeatedCompositeFieldContainer[Global___SidecarShard]:
+        """One for each shard."""
+
+    def __init__(
+        self_,  # pyright: ignore[reportSelfClsParameterName]
+        *,
+        instance: _builtins.str = ...,
+        name: _builtins.str = ...,
+        policy_revision: _builtins.str = ...,
+        shards: _abc.Iterable[Global___SidecarShard] | None = ...,
+        self: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance", b"instance", "name", b"name", "policy_revision", b"policy_revision", "self", b"self", "shards", b"shards"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sidecar: _TypeAlias = Sidecar  # noqa: Y015
+
+@_typing.final
+class SidecarShard(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPLIED_FIELD_NUMBER: _builtins.int
+    DRAINED_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    applied: _builtins.int
+    """The state that it said it holds, with its latest beat."""
+    drained: _builtins.int
+    """Nothing under way there uses a state before this."""
+    lag: _builtins.int
+    """Writes that it had not said it holds."""
+    def __init__(
+        self,
+        *,
+        applied: _builtins.int = ...,
+        drained: _builtins.int = ...,
+        lag: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "drained", b"drained", "lag", b"lag"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SidecarShard: _TypeAlias = SidecarShard  # noqa: Y015

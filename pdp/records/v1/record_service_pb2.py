@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from pdp.records.v1 import record_pb2 as pdp_dot_records_dot_v1_dot_record__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pdp/records/v1/record_service.proto\x12\x0epdp.records.v1\x1a\x1bpdp/records/v1/record.proto\"\x12\n\x10ListKindsRequest\"=\n\x11ListKindsResponse\x12(\n\x05kinds\x18\x01 \x03(\x0b\x32\x19.pdp.records.v1.KindCount\"*\n\tKindCount\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x04\"-\n\x10GetRecordRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\";\n\x11GetRecordResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x16.pdp.records.v1.Record\"I\n\x12ListRecordsRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x13ListRecordsResponse\x12\'\n\x07records\x18\x01 \x03(\x0b\x32\x16.pdp.records.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"}\n\x13\x41pplyChangesRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.pdp.records.v1.Change\x12+\n\twait_mode\x18\x02 \x01(\x0e\x32\x18.pdp.records.v1.WaitMode\x12\x10\n\x08write_id\x18\x03 \x01(\t\"+\n\x14\x41pplyChangesResponse\x12\x13\n\x0bstate_token\x18\x01 \x01(\t\"%\n\x14ImportRecordsRequest\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"=\n\x15ImportRecordsResponse\x12\x0f\n\x07records\x18\x01 \x01(\x04\x12\x13\n\x0bstate_token\x18\x02 \x01(\t2\xc6\x03\n\rRecordService\x12P\n\tListKinds\x12 .pdp.records.v1.ListKindsRequest\x1a!.pdp.records.v1.ListKindsResponse\x12P\n\tGetRecord\x12 .pdp.records.v1.GetRecordRequest\x1a!.pdp.records.v1.GetRecordResponse\x12V\n\x0bListRecords\x12\".pdp.records.v1.ListRecordsRequest\x1a#.pdp.records.v1.ListRecordsResponse\x12Y\n\x0c\x41pplyChanges\x12#.pdp.records.v1.ApplyChangesRequest\x1a$.pdp.records.v1.ApplyChangesResponse\x12^\n\rImportRecords\x12$.pdp.records.v1.ImportRecordsRequest\x1a%.pdp.records.v1.ImportRecordsResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#pdp/records/v1/record_service.proto\x12\x0epdp.records.v1\x1a\x1bpdp/records/v1/record.proto\"\x12\n\x10ListKindsRequest\"=\n\x11ListKindsResponse\x12(\n\x05kinds\x18\x01 \x03(\x0b\x32\x19.pdp.records.v1.KindCount\"*\n\tKindCount\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0f\n\x07records\x18\x02 \x01(\x04\"-\n\x10GetRecordRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\";\n\x11GetRecordResponse\x12&\n\x06record\x18\x01 \x01(\x0b\x32\x16.pdp.records.v1.Record\"I\n\x12ListRecordsRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"W\n\x13ListRecordsResponse\x12\'\n\x07records\x18\x01 \x03(\x0b\x32\x16.pdp.records.v1.Record\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa1\x01\n\x13\x41pplyChangesRequest\x12\'\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x16.pdp.records.v1.Change\x12+\n\twait_mode\x18\x02 \x01(\x0e\x32\x18.pdp.records.v1.WaitMode\x12\x10\n\x08write_id\x18\x03 \x01(\t\x12\x0e\n\x06settle\x18\x04 \x01(\x08\x12\x12\n\ntimeout_ms\x18\x05 \x01(\r\"U\n\x14\x41pplyChangesResponse\x12\x13\n\x0bstate_token\x18\x01 \x01(\t\x12(\n\x07\x62\x61rrier\x18\x02 \x01(\x0b\x32\x17.pdp.records.v1.Barrier\"%\n\x14ImportRecordsRequest\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"K\n\x15ImportRecordsResponse\x12\x0f\n\x07records\x18\x01 \x01(\x04\x12\x13\n\x0bstate_token\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\t\"$\n\x13WatchRecordsRequest\x12\r\n\x05kinds\x18\x01 \x03(\t\"c\n\x14WatchRecordsResponse\x12\'\n\x07\x63hanged\x18\x01 \x03(\x0b\x32\x16.pdp.records.v1.Record\x12\x13\n\x0bstate_token\x18\x02 \x01(\t\x12\r\n\x05reset\x18\x03 \x01(\x08\"\x15\n\x13ListSidecarsRequest\"A\n\x14ListSidecarsResponse\x12)\n\x08sidecars\x18\x01 \x03(\x0b\x32\x17.pdp.records.v1.Sidecar2\x80\x05\n\rRecordService\x12P\n\tListKinds\x12 .pdp.records.v1.ListKindsRequest\x1a!.pdp.records.v1.ListKindsResponse\x12P\n\tGetRecord\x12 .pdp.records.v1.GetRecordRequest\x1a!.pdp.records.v1.GetRecordResponse\x12V\n\x0bListRecords\x12\".pdp.records.v1.ListRecordsRequest\x1a#.pdp.records.v1.ListRecordsResponse\x12Y\n\x0c\x41pplyChanges\x12#.pdp.records.v1.ApplyChangesRequest\x1a$.pdp.records.v1.ApplyChangesResponse\x12`\n\rImportRecords\x12$.pdp.records.v1.ImportRecordsRequest\x1a%.pdp.records.v1.ImportRecordsResponse(\x01\x30\x01\x12[\n\x0cWatchRecords\x12#.pdp.records.v1.WatchRecordsRequest\x1a$.pdp.records.v1.WatchRecordsResponse0\x01\x12Y\n\x0cListSidecars\x12#.pdp.records.v1.ListSidecarsRequest\x1a$.pdp.records.v1.ListSidecarsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,14 +46,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRECORDSREQUEST']._serialized_end=392
   _globals['_LISTRECORDSRESPONSE']._serialized_start=394
   _globals['_LISTRECORDSRESPONSE']._serialized_end=481
-  _globals['_APPLYCHANGESREQUEST']._serialized_start=483
-  _globals['_APPLYCHANGESREQUEST']._serialized_end=608
-  _globals['_APPLYCHANGESRESPONSE']._serialized_start=610
-  _globals['_APPLYCHANGESRESPONSE']._serialized_end=653
-  _globals['_IMPORTRECORDSREQUEST']._serialized_start=655
-  _globals['_IMPORTRECORDSREQUEST']._serialized_end=692
-  _globals['_IMPORTRECORDSRESPONSE']._serialized_start=694
-  _globals['_IMPORTRECORDSRESPONSE']._serialized_end=755
-  _globals['_RECORDSERVICE']._serialized_start=758
-  _globals['_RECORDSERVICE']._serialized_end=1212
+  _globals['_APPLYCHANGESREQUEST']._serialized_start=484
+  _globals['_APPLYCHANGESREQUEST']._serialized_end=645
+  _globals['_APPLYCHANGESRESPONSE']._serialized_start=647
+  _globals['_APPLYCHANGESRESPONSE']._serialized_end=732
+  _globals['_IMPORTRECORDSREQUEST']._serialized_start=734
+  _globals['_IMPORTRECORDSREQUEST']._serialized_end=771
+  _globals['_IMPORTRECORDSRESPONSE']._serialized_start=773
+  _globals['_IMPORTRECORDSRESPONSE']._serialized_end=848
+  _globals['_WATCHRECORDSREQUEST']._serialized_start=850
+  _globals['_WATCHRECORDSREQUEST']._serialized_end=886
+  _globals['_WATCHRECORDSRESPONSE']._serialized_start=888
+  _globals['_WATCHRECORDSRESPONSE']._serialized_end=987
+  _globals['_LISTSIDECARSREQUEST']._serialized_start=989
+  _globals['_LISTSIDECARSREQUEST']._serialized_end=1010
+  _globals['_LISTSIDECARSRESPONSE']._serialized_start=1012
+  _globals['_LISTSIDECARSRESPONSE']._serialized_end=1077
+  _globals['_RECORDSERVICE']._serialized_start=1080
+  _globals['_RECORDSERVICE']._serialized_end=1720
 # @@protoc_insertion_point(module_scope)

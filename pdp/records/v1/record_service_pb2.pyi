@@ -176,9 +176,17 @@ class ApplyChangesRequest(_message.Message):
     CHANGES_FIELD_NUMBER: _builtins.int
     WAIT_MODE_FIELD_NUMBER: _builtins.int
     WRITE_ID_FIELD_NUMBER: _builtins.int
+    SETTLE_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     wait_mode: _record_pb2.WaitMode.ValueType
     write_id: _builtins.str
     """The caller's own id of this write: a repeat of one that stands changes nothing and returns its token."""
+    settle: _builtins.bool
+    """With WAIT_MODE_ALL: also wait until gateways have given up requests that began before, as long as the
+    setting `gateway_timeout_ms` says.
+    """
+    timeout_ms: _builtins.int
+    """With WAIT_MODE_ALL: how long to wait at most; 0: 20 seconds."""
     @_builtins.property
     def changes(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Change]: ...
     def __init__(
@@ -187,10 +195,12 @@ class ApplyChangesRequest(_message.Message):
         changes: _abc.Iterable[_record_pb2.Change] | None = ...,
         wait_mode: _record_pb2.WaitMode.ValueType = ...,
         write_id: _builtins.str = ...,
+        settle: _builtins.bool = ...,
+        timeout_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "wait_mode", b"wait_mode", "write_id", b"write_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "settle", b"settle", "timeout_ms", b"timeout_ms", "wait_mode", b"wait_mode", "write_id", b"write_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -201,15 +211,21 @@ class ApplyChangesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STATE_TOKEN_FIELD_NUMBER: _builtins.int
+    BARRIER_FIELD_NUMBER: _builtins.int
     state_token: _builtins.str
+    @_builtins.property
+    def barrier(self) -> _record_pb2.Barrier:
+        """Present when the write waited for all."""
+
     def __init__(
         self,
         *,
         state_token: _builtins.str = ...,
+        barrier: _record_pb2.Barrier | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["barrier", b"barrier"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["state_token", b"state_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barrier", b"barrier", "state_token", b"state_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,18 +256,113 @@ class ImportRecordsResponse(_message.Message):
 
     RECORDS_FIELD_NUMBER: _builtins.int
     STATE_TOKEN_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
     records: _builtins.int
+    """Checked or written so far; in the last answer all of them."""
     state_token: _builtins.str
+    """In the last answer only."""
+    step: _builtins.str
+    """"Checking" or "Writing"."""
     def __init__(
         self,
         *,
         records: _builtins.int = ...,
         state_token: _builtins.str = ...,
+        step: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records", "state_token", b"state_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["records", b"records", "state_token", b"state_token", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportRecordsResponse: _TypeAlias = ImportRecordsResponse  # noqa: Y015
+
+@_typing.final
+class WatchRecordsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Empty: all kinds."""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRecordsRequest: _TypeAlias = WatchRecordsRequest  # noqa: Y015
+
+@_typing.final
+class WatchRecordsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    STATE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESET_FIELD_NUMBER: _builtins.int
+    state_token: _builtins.str
+    """The state that holds them."""
+    reset: _builtins.bool
+    """True: changes may have been missed; read everything again."""
+    @_builtins.property
+    def changed(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Record]:
+        """Documents as they stand now; value_json is empty and version that of the deletion where there is none
+        any more.
+        """
+
+    def __init__(
+        self,
+        *,
+        changed: _abc.Iterable[_record_pb2.Record] | None = ...,
+        state_token: _builtins.str = ...,
+        reset: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed", "reset", b"reset", "state_token", b"state_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchRecordsResponse: _TypeAlias = WatchRecordsResponse  # noqa: Y015
+
+@_typing.final
+class ListSidecarsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSidecarsRequest: _TypeAlias = ListSidecarsRequest  # noqa: Y015
+
+@_typing.final
+class ListSidecarsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIDECARS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sidecars(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Sidecar]: ...
+    def __init__(
+        self,
+        *,
+        sidecars: _abc.Iterable[_record_pb2.Sidecar] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sidecars", b"sidecars"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSidecarsResponse: _TypeAlias = ListSidecarsResponse  # noqa: Y015

@@ -56,10 +56,20 @@ class RecordServiceStub:
                 request_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ApplyChangesRequest.SerializeToString,
                 response_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ApplyChangesResponse.FromString,
                 _registered_method=True)
-        self.ImportRecords = channel.stream_unary(
+        self.ImportRecords = channel.stream_stream(
                 '/pdp.records.v1.RecordService/ImportRecords',
                 request_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ImportRecordsRequest.SerializeToString,
                 response_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ImportRecordsResponse.FromString,
+                _registered_method=True)
+        self.WatchRecords = channel.unary_stream(
+                '/pdp.records.v1.RecordService/WatchRecords',
+                request_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.WatchRecordsRequest.SerializeToString,
+                response_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.WatchRecordsResponse.FromString,
+                _registered_method=True)
+        self.ListSidecars = channel.unary_unary(
+                '/pdp.records.v1.RecordService/ListSidecars',
+                request_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ListSidecarsRequest.SerializeToString,
+                response_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ListSidecarsResponse.FromString,
                 _registered_method=True)
 
 
@@ -96,7 +106,22 @@ class RecordServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ImportRecords(self, request_iterator, context):
-        """JSON Lines in chunks of any size; the whole import or nothing.
+        """JSON Lines in chunks of any size; the whole import or nothing. Answers tell the progress; the last one
+        has the state token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRecords(self, request, context):
+        """Every change from now on, in order, as this sidecar applies it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSidecars(self, request, context):
+        """The sidecars that decide on this state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,10 +150,20 @@ def add_RecordServiceServicer_to_server(servicer, server):
                     request_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ApplyChangesRequest.FromString,
                     response_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ApplyChangesResponse.SerializeToString,
             ),
-            'ImportRecords': grpc.stream_unary_rpc_method_handler(
+            'ImportRecords': grpc.stream_stream_rpc_method_handler(
                     servicer.ImportRecords,
                     request_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ImportRecordsRequest.FromString,
                     response_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ImportRecordsResponse.SerializeToString,
+            ),
+            'WatchRecords': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRecords,
+                    request_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.WatchRecordsRequest.FromString,
+                    response_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.WatchRecordsResponse.SerializeToString,
+            ),
+            'ListSidecars': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSidecars,
+                    request_deserializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ListSidecarsRequest.FromString,
+                    response_serializer=pdp_dot_records_dot_v1_dot_record__service__pb2.ListSidecarsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -262,12 +297,66 @@ class RecordService:
             wait_for_ready=None,
             timeout=None,
             metadata=None):
-        return grpc.experimental.stream_unary(
+        return grpc.experimental.stream_stream(
             request_iterator,
             target,
             '/pdp.records.v1.RecordService/ImportRecords',
             pdp_dot_records_dot_v1_dot_record__service__pb2.ImportRecordsRequest.SerializeToString,
             pdp_dot_records_dot_v1_dot_record__service__pb2.ImportRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRecords(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/pdp.records.v1.RecordService/WatchRecords',
+            pdp_dot_records_dot_v1_dot_record__service__pb2.WatchRecordsRequest.SerializeToString,
+            pdp_dot_records_dot_v1_dot_record__service__pb2.WatchRecordsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSidecars(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/pdp.records.v1.RecordService/ListSidecars',
+            pdp_dot_records_dot_v1_dot_record__service__pb2.ListSidecarsRequest.SerializeToString,
+            pdp_dot_records_dot_v1_dot_record__service__pb2.ListSidecarsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,8 +42,14 @@ class RecordServiceStub:
     """In the order of their keys."""
     ApplyChanges: _grpc.UnaryUnaryMultiCallable[_record_service_pb2.ApplyChangesRequest, _record_service_pb2.ApplyChangesResponse]
     """All changes or none."""
-    ImportRecords: _grpc.StreamUnaryMultiCallable[_record_service_pb2.ImportRecordsRequest, _record_service_pb2.ImportRecordsResponse]
-    """JSON Lines in chunks of any size; the whole import or nothing."""
+    ImportRecords: _grpc.StreamStreamMultiCallable[_record_service_pb2.ImportRecordsRequest, _record_service_pb2.ImportRecordsResponse]
+    """JSON Lines in chunks of any size; the whole import or nothing. Answers tell the progress; the last one
+    has the state token.
+    """
+    WatchRecords: _grpc.UnaryStreamMultiCallable[_record_service_pb2.WatchRecordsRequest, _record_service_pb2.WatchRecordsResponse]
+    """Every change from now on, in order, as this sidecar applies it."""
+    ListSidecars: _grpc.UnaryUnaryMultiCallable[_record_service_pb2.ListSidecarsRequest, _record_service_pb2.ListSidecarsResponse]
+    """The sidecars that decide on this state."""
 
 @_typing.type_check_only
 class RecordServiceAsyncStub(RecordServiceStub):
@@ -59,8 +65,14 @@ class RecordServiceAsyncStub(RecordServiceStub):
     """In the order of their keys."""
     ApplyChanges: _aio.UnaryUnaryMultiCallable[_record_service_pb2.ApplyChangesRequest, _record_service_pb2.ApplyChangesResponse]  # type: ignore[assignment]
     """All changes or none."""
-    ImportRecords: _aio.StreamUnaryMultiCallable[_record_service_pb2.ImportRecordsRequest, _record_service_pb2.ImportRecordsResponse]  # type: ignore[assignment]
-    """JSON Lines in chunks of any size; the whole import or nothing."""
+    ImportRecords: _aio.StreamStreamMultiCallable[_record_service_pb2.ImportRecordsRequest, _record_service_pb2.ImportRecordsResponse]  # type: ignore[assignment]
+    """JSON Lines in chunks of any size; the whole import or nothing. Answers tell the progress; the last one
+    has the state token.
+    """
+    WatchRecords: _aio.UnaryStreamMultiCallable[_record_service_pb2.WatchRecordsRequest, _record_service_pb2.WatchRecordsResponse]  # type: ignore[assignment]
+    """Every change from now on, in order, as this sidecar applies it."""
+    ListSidecars: _aio.UnaryUnaryMultiCallable[_record_service_pb2.ListSidecarsRequest, _record_service_pb2.ListSidecarsResponse]  # type: ignore[assignment]
+    """The sidecars that decide on this state."""
 
 class RecordServiceServicer(metaclass=_abc_1.ABCMeta):
     """A change that is refused (schema, number, key, expected version) changes nothing: INVALID_ARGUMENT or
@@ -103,7 +115,25 @@ class RecordServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_record_service_pb2.ImportRecordsRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_record_service_pb2.ImportRecordsResponse, _abc.Awaitable[_record_service_pb2.ImportRecordsResponse]]:
-        """JSON Lines in chunks of any size; the whole import or nothing."""
+    ) -> _typing.Union[_abc.Iterator[_record_service_pb2.ImportRecordsResponse], _abc.AsyncIterator[_record_service_pb2.ImportRecordsResponse]]:
+        """JSON Lines in chunks of any size; the whole import or nothing. Answers tell the progress; the last one
+        has the state token.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchRecords(
+        self,
+        request: _record_service_pb2.WatchRecordsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_record_service_pb2.WatchRecordsResponse], _abc.AsyncIterator[_record_service_pb2.WatchRecordsResponse]]:
+        """Every change from now on, in order, as this sidecar applies it."""
+
+    @_abc_1.abstractmethod
+    def ListSidecars(
+        self,
+        request: _record_service_pb2.ListSidecarsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_record_service_pb2.ListSidecarsResponse, _abc.Awaitable[_record_service_pb2.ListSidecarsResponse]]:
+        """The sidecars that decide on this state."""
 
 def add_RecordServiceServicer_to_server(servicer: RecordServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
