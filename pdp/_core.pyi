@@ -104,6 +104,9 @@ class Core:
         not declare `replicated` are kept only as far as they are used, within this bound. `manual_clock`: the
         clock of deadlines stands still but for `set_clock_ns` (for simulations)."""
 
+    policy: Policy | None
+    """The policy that decides now."""
+
     def set_policy(self, policy: Policy) -> None:
         """Decisions from now on are made by this policy; those under way finish on the old one."""
 

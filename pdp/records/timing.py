@@ -38,7 +38,9 @@ class Timing:
     settle_ns: int
 
     @classmethod
-    def of(cls, parameters: Parameters, promotion_seconds: float = 0.0, granularity_ms: int = 100) -> "Timing":
+    def of(
+        cls, parameters: Parameters, promotion_seconds: float = 0.0, granularity_ms: int = 100
+    ) -> "Timing":
         """The times for a store.
 
         Args:
