@@ -1,106 +1,77 @@
-"""The SQLite file of a record store: its tables, its checks on opening, its connections."""
+"""A SQLite file of this program: checked when opened, pooled connections, failures as one sentence each."""
 
 import os
-import secrets
 import sqlite3
+import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from pdp.records.chain import new_genesis
 from pdp.records.store import StoreError
-
-# "PdpR" in the file's header: this file is a record store and no other program's.
-APPLICATION_ID = 0x50647052
-SCHEMA_VERSION = 1
 
 # How long a write waits for another process's; an import of a million records holds the file half a minute.
 BUSY_SECONDS = 120.0
 
-_SCHEMA = f"""
-CREATE TABLE meta (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    genesis BLOB NOT NULL,          -- 20 random bytes, written once: chain(0)
-    epoch TEXT NOT NULL,            -- random for each initialisation of a file
-    head INTEGER NOT NULL,          -- number of the last write
-    chain BLOB NOT NULL             -- chain(head), see pdp.records.chain
-);
-CREATE TABLE records (
-    kind TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value BLOB,                     -- canonical document; NULL: deleted, kept so that followers learn of it
-    seq INTEGER NOT NULL            -- the write that last changed it
-);
-CREATE UNIQUE INDEX records_by_key ON records (kind, key);
-CREATE INDEX records_by_seq ON records (seq);
-CREATE INDEX deleted_records ON records (kind) WHERE value IS NULL;
-CREATE TABLE writes (
-    seq INTEGER PRIMARY KEY,
-    write_id TEXT NOT NULL UNIQUE,
-    prev BLOB NOT NULL,             -- chain(seq - 1)
-    chain BLOB NOT NULL,            -- chain(seq)
-    at_ms INTEGER NOT NULL,         -- wall clock of the writer, epoch milliseconds; for people only
-    changes INTEGER NOT NULL,       -- how many
-    changes_digest BLOB NOT NULL    -- see pdp.records.chain
-);
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
-"""
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file holds.
 
-@contextmanager
-def one_sentence(path: Path) -> Iterator[None]:
-    """Turns what SQLite raises into a StoreError that names the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(_sentence(path, error)) from error
+    Attributes:
+        what: "record store": the beginning of every sentence about it.
+        application_id: four letters in the file's header: this file is ours and no other program's.
+        version: of the format; other ones are refused.
+        schema: its tables, as SQL statements.
+        fill: writes the first rows of a new file.
+        opened: told each file (a connection, and which file it is) before it is used.
+        synchronous: "FULL": a commit survives a loss of power; "NORMAL": maybe not, but the file stays whole.
+        lasting: a file that vanishes while it is in use is a failure; otherwise an empty one takes its place.
+    """
 
-
-def _sentence(path: Path, error: sqlite3.Error) -> str:
-    # The lower eight bits of an extended result code are the plain code.
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    known = {
-        sqlite3.SQLITE_NOTADB: "is not a SQLite database",
-        sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup or import the records into a new store",
-        sqlite3.SQLITE_BUSY: "is being written by another process; try again later",
-        sqlite3.SQLITE_READONLY: "cannot be written",
-        sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
-        sqlite3.SQLITE_CANTOPEN: "cannot be opened",
-        sqlite3.SQLITE_PERM: "cannot be opened: permission denied",
-    }
-    return f"The record store {path} {known.get(code, f'fails: {error}')}."
+    what: str
+    application_id: int
+    version: int
+    schema: str
+    fill: Callable[[sqlite3.Connection], None]
+    opened: Callable[[sqlite3.Connection, str], None]
+    synchronous: str = "FULL"
+    lasting: bool = True
 
 
 class SqliteFile:
-    """One record store's file and a small pool of connections to it.
+    """One file and a small pool of connections to it.
 
     Args:
         path: the file.
+        layout: what it holds.
         create: make and initialise it when it does not exist.
 
     Raises:
-        StoreError: it cannot be opened, is no record store, or a newer version made it.
+        StoreError: it cannot be opened, is another program's, or is in a format of another version.
     """
 
-    def __init__(self, path: str, *, create: bool) -> None:
-        if not path:
-            raise StoreError("sqlite: names no file; write sqlite:PATH, for example sqlite:records.db.")
-        self.path = Path(path).absolute()
+    def __init__(self, path: Path, layout: Layout, *, create: bool) -> None:
+        self.path, self._layout = path.absolute(), layout
+        self._name = f"The {layout.what} {self.path}"
         self._lock = threading.Lock()
         self._free: list[sqlite3.Connection] = []
         self._closed = False
-        self._made = self._prepare(create=create)
-        self._identity = self._stat()
-        with self.connection() as db:
-            self._initialise(db)
+        self._identity = ""
+        with self._one_sentence():
+            if create:
+                self._make()
+            elif not self.path.exists():
+                raise StoreError(f"There is no {layout.what} {self.path}.")
+            with self.connection():
+                pass
 
     @contextmanager
     def connection(self) -> Iterator[sqlite3.Connection]:
         """A connection for this thread while the context is open; errors come as StoreError."""
-        with one_sentence(self.path):
+        with self._one_sentence():
             db, identity = self._take()
             try:
                 yield db
@@ -115,6 +86,15 @@ class SqliteFile:
                     return
             db.close()
 
+    @contextmanager
+    def transaction(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """A connection in a transaction; what is raised undoes it."""
+        with self.connection() as db:
+            db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            yield db
+            # On a failure the connection is closed, which ends the transaction too.
+            db.execute("COMMIT")
+
     def close(self) -> None:
         """Closes the connections not in use; those in use close when they are given back."""
         with self._lock:
@@ -123,45 +103,48 @@ class SqliteFile:
         for db in free:
             db.close()
 
-    def _prepare(self, *, create: bool) -> bool:
-        """Makes an empty file that only this user can read, if there is none and one is wanted."""
-        if self.path.exists():
-            if not self.path.is_file():
-                raise StoreError(f"The record store {self.path} is not a file.")
-            return False
-        if not create:
-            raise StoreError(f"There is no record store {self.path}.")
-        try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        except OSError as error:
-            raise StoreError(f"The record store {self.path} cannot be made: {error.strerror}.") from error
-        return True
-
-    def _stat(self) -> tuple[int, int]:
-        try:
-            stat = self.path.stat()
-        except OSError as error:
-            raise StoreError(f"The record store {self.path} cannot be read: {error.strerror}.") from error
-        return stat.st_dev, stat.st_ino
-
-    def _take(self) -> tuple[sqlite3.Connection, tuple[int, int]]:
+    def _take(self) -> tuple[sqlite3.Connection, str]:
         """A connection, and which file it is open on."""
+        if self._closed:
+            raise StoreError(f"{self._name} is closed.")
+        if not self._layout.lasting:
+            self._make()
         identity = self._stat()
         with self._lock:
-            if self._closed:
-                raise StoreError(f"The record store {self.path} is closed.")
             if identity == self._identity and self._free:
                 return self._free.pop(), identity
             # Another file under the same name (a restored backup): the old connections see the old one.
-            stale = self._free if identity != self._identity else []
-            self._free = [] if stale else self._free
-            replaced, self._identity = identity != self._identity, identity
+            new = identity != self._identity
+            stale, self._free = (self._free, []) if new else ([], self._free)
         for db in stale:
             db.close()
         db = self._connect()
-        if replaced:
-            self._check_header(db)
+        try:
+            if new:
+                self._open(db, identity)
+        except BaseException:
+            db.close()
+            raise
         return db, identity
+
+    def _make(self) -> None:
+        """Makes an empty file that only this user can read, if there is none."""
+        if self.path.exists():
+            return
+        try:
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise StoreError(f"{self._name} cannot be made: {error.strerror}.") from error
+
+    def _stat(self) -> str:
+        """Which file stands at the path."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            raise StoreError(f"{self._name} cannot be read: {error.strerror}.") from error
+        if not stat.S_ISREG(found.st_mode):
+            raise StoreError(f"{self._name} is not a file.")
+        return f"{found.st_dev}:{found.st_ino}"
 
     def _connect(self) -> sqlite3.Connection:
         # mode=rw: SQLite never makes a file by itself.
@@ -170,30 +153,43 @@ class SqliteFile:
             uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            for pragma in ("synchronous = FULL", "temp_store = MEMORY", "journal_size_limit = 67108864"):
+            for pragma in (
+                f"synchronous = {self._layout.synchronous}",
+                "temp_store = MEMORY",
+                "journal_size_limit = 67108864",
+            ):
                 db.execute(f"PRAGMA {pragma}")
         except BaseException:
             db.close()
             raise
         return db
 
-    def _initialise(self, db: sqlite3.Connection) -> None:
-        """Makes the tables in an empty new file; checks any other."""
+    def _open(self, db: sqlite3.Connection, identity: str) -> None:
+        """Takes a file into use."""
+        self._fill(db)
+        self._check_header(db)
+        # One that was put there since it was looked at must not pass for this one.
+        if self._stat() != identity:
+            raise StoreError(f"{self._name} is being replaced; try again.")
+        self._layout.opened(db, identity)
+        with self._lock:
+            self._identity = identity
+
+    def _fill(self, db: sqlite3.Connection) -> None:
+        """Makes the tables in a file that is empty and new."""
         if self._is_empty(db):
-            if not self._made and self.path.stat().st_size:
-                raise StoreError(f"The record store {self.path} is a database of another program.")
+            if self.path.stat().st_size:
+                raise StoreError(f"{self._name} is a database of another program.")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN EXCLUSIVE")
             # Another process may have been here first.
             if self._is_empty(db):
-                for statement in _SCHEMA.split(";\n"):
+                for statement in self._layout.schema.split(";\n"):
                     db.execute(statement)
-                genesis = new_genesis()
-                db.execute(
-                    "INSERT INTO meta VALUES (1, ?, ?, 0, ?)", (genesis, secrets.token_hex(16), genesis)
-                )
+                db.execute(f"PRAGMA application_id = {self._layout.application_id}")
+                db.execute(f"PRAGMA user_version = {self._layout.version}")
+                self._layout.fill(db)
             db.execute("COMMIT")
-        self._check_header(db)
 
     @staticmethod
     def _is_empty(db: sqlite3.Connection) -> bool:
@@ -203,12 +199,36 @@ class SqliteFile:
 
     def _check_header(self, db: sqlite3.Connection) -> None:
         (application,) = db.execute("PRAGMA application_id").fetchone()
-        if application != APPLICATION_ID:
-            raise StoreError(f"The record store {self.path} is a database of another program.")
+        if application != self._layout.application_id:
+            raise StoreError(f"{self._name} is a database of another program.")
         (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA_VERSION:
+        if version != self._layout.version:
+            age = "a newer" if version > self._layout.version else "an older"
             raise StoreError(
-                f"The record store {self.path} was made by a newer version of poortwachter "
-                f"(format {version}, this version knows {SCHEMA_VERSION})."
+                f"{self._name} was made by {age} version of poortwachter "
+                f"(format {version}, this version knows {self._layout.version})."
             )
         db.execute("PRAGMA journal_mode = WAL")
+
+    @contextmanager
+    def _one_sentence(self) -> Iterator[None]:
+        """Turns what SQLite raises into a StoreError that names the file."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._name} {_fault(error)}.") from error
+
+
+def _fault(error: sqlite3.Error) -> str:
+    # The lower eight bits of an extended result code are the plain code.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    known = {
+        sqlite3.SQLITE_NOTADB: "is not a SQLite database",
+        sqlite3.SQLITE_CORRUPT: "is damaged; restore it from a backup or import the records into a new store",
+        sqlite3.SQLITE_BUSY: "is being written by another process; try again later",
+        sqlite3.SQLITE_READONLY: "cannot be written",
+        sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
+        sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+        sqlite3.SQLITE_PERM: "cannot be opened: permission denied",
+    }
+    return known.get(code, f"fails: {error}")

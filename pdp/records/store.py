@@ -1,9 +1,9 @@
 """The interface of a record store, and the values that pass through it.
 
-A store keeps records (kind, key, canonical document), the history of the writes that made them, and a registry
-of the sidecars that decide on them. Each write is one step: all of its changes or none, under the next
-sequence number. Records are spread over shards (one, unless the store was initialised otherwise); each shard
-has its own history.
+A store keeps records (kind, key, canonical document), the history of the writes that made them, and a
+registry of the sidecars that decide on them. Each write is one step: all of its changes or none, under the
+next sequence number. Records are spread over shards (one, unless the store was initialised otherwise); each
+shard has its own history.
 
 A sequence number alone says little once a store was restored or failed over, so a position also carries the
 chain hash of its history. The epoch says which run of the store answers: the registry of another epoch is
@@ -210,7 +210,7 @@ class Member(NamedTuple):
 
 
 class RegistryView(NamedTuple):
-    """Which members are below a sequence number: how many, and up to ten of them as (instance, beat number)."""
+    """Which members are below a sequence number: how many, and up to ten as (instance, beat number)."""
 
     epoch: str
     behind: int
@@ -234,7 +234,15 @@ class RecordStore(Protocol):
     """A store of records. Safe to use from many threads; every method may raise StoreError.
 
     `Parameters.shards` tells how many shards there are; `shard` arguments count from 0.
+
+    Attributes:
+        acks: how many replicas must acknowledge each write and beat.
+        promotion_seconds: within what time of a promotion the replicas stop to acknowledge to a deposed
+            primary; 0 when all that can be promoted must acknowledge (strict). For `Timing.of`.
     """
+
+    acks: int
+    promotion_seconds: float
 
     def initialise(self, parameters: Parameters) -> None:
         """Makes an empty store usable: writes its genesis, once. Raises StoreError when that was done before
@@ -242,7 +250,18 @@ class RecordStore(Protocol):
         """
 
     def parameters(self) -> Parameters:
-        """What the store was initialised with. Raises UninitialisedError."""
+        """What the store was initialised with, or the lease was changed to.
+
+        A lease has epochs of its own: whoever computes times from it looks again when the epoch is another.
+        Raises UninitialisedError, and LeaseMismatchError while the lease is being changed.
+        """
+
+    def change_lease(self, parameters: Parameters) -> None:
+        """Gives the store another lease or clock rate; the number of shards stays.
+
+        No sidecar gets a proof until it is done, which takes as long as old proofs may last. One that was
+        interrupted is finished by repeating it.
+        """
 
     def shard_of(self, kind: str, key: str) -> int:
         """The shard that holds a record."""
@@ -318,8 +337,8 @@ def open_store(url: str, *, create: bool = True) -> RecordStore:
     """Opens the store that a URL names.
 
     Args:
-        url: `sqlite:PATH`, one file of this node; or Redis: `redis://`, `rediss://` (TLS), with `+sentinel` or
-            `+cluster` after the scheme for these (see `pdp.records.redis_url`).
+        url: `sqlite:PATH`, one file of this node; or Redis: `redis://`, `rediss://` (TLS), with `+sentinel`
+            or `+cluster` after the scheme for these (see `pdp.records.redis_url`).
         create: whether a SQLite file that does not exist is made (and initialised with the default
             parameters); otherwise it is an error. Redis is only ever initialised by `initialise`.
 

@@ -7,13 +7,27 @@ import pytest
 
 from pdp.records.store import RecordStore, open_store
 
-URLS: dict[str, Callable[[Path], str]] = {"sqlite": lambda folder: f"sqlite:{folder / 'records.db'}"}
+
+def _sqlite(folder: Path, name: str) -> str:
+    url = f"sqlite:{folder / name}.db"
+    open_store(url).close()
+    return url
 
 
-@pytest.fixture(params=list(URLS))
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a store that does not exist yet."""
-    return URLS[request.param](tmp_path)
+MAKERS: dict[str, Callable[[Path, str], str]] = {"sqlite": _sqlite}
+
+
+@pytest.fixture(params=list(MAKERS))
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Makes an empty, initialised store with a name and gives its URL."""
+    maker = MAKERS[request.param]
+    return lambda name: maker(tmp_path, name)
+
+
+@pytest.fixture
+def url(new_url: Callable[[str], str]) -> str:
+    """The URL of an empty store."""
+    return new_url("records")
 
 
 @pytest.fixture

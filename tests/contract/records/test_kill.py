@@ -20,10 +20,10 @@ from pdp.records.store import Change, open_store
 from tests.contract.records.history import changes_of
 
 store = open_store(sys.argv[1], create=False)
-seq = store.head().seq
+seq = store.head().position.seq
 while True:
     seq += 1
-    position = store.write(changes_of(seq), f"write-{seq}")
+    position = store.write(changes_of(seq), f"write-{seq}").position
     print(position.seq, position.chain.hex(), flush=True)
 """
 
@@ -45,19 +45,19 @@ def _acknowledged(url: str, seconds: float) -> list[tuple[int, bytes]]:
 
 def _verify(store: RecordStore, genesis: bytes) -> list[Position]:
     """The store is exactly what its writes, done one after another, make of an empty one; their positions."""
-    head = store.head()
-    positions = [Position(head.epoch, 0, genesis)]
+    head = store.head().position
+    positions = [Position(0, genesis)]
     records: dict[tuple[str, str], tuple[bytes, int]] = {}
     for seq in range(1, head.seq + 1):
         digest = ChangesDigest()
-        for kind, key, value, _ in changes_of(seq):
-            digest.add(kind, key, value)
-            if value is None:
-                records.pop((kind, key), None)
+        for change in changes_of(seq):
+            digest.add(change)
+            if change.value is None:
+                records.pop((change.kind, change.key), None)
             else:
-                records[kind, key] = (value, seq)
+                records[change.kind, change.key] = (change.value, seq)
         chain = next_chain(positions[-1].chain, seq, f"write-{seq}", digest.digest())
-        positions.append(Position(head.epoch, seq, chain))
+        positions.append(Position(seq, chain))
     assert head == positions[-1]
     with store.snapshot() as snapshot:
         stored = {(r.kind, r.key): (r.value, r.version) for chunk in snapshot.chunks() for r in chunk}
@@ -69,14 +69,14 @@ def _verify(store: RecordStore, genesis: bytes) -> list[Position]:
 def test_a_killed_writer_loses_nothing_that_it_acknowledged(url: str, seed: int) -> None:
     moments = random.Random(seed)
     store = open_store(url)
-    genesis = store.head().chain
+    genesis = store.head().position.chain
     acknowledged: list[tuple[int, bytes]] = []
     for _ in range(4):
         acknowledged += _acknowledged(url, moments.uniform(0.0, 0.15))
         # Both for one that was open all the time and for one that opens what the kill left.
         again = open_store(url, create=False)
         positions = _verify(again, genesis)
-        assert store.head() == positions[-1]
+        assert store.head().position == positions[-1]
         for seq, chain in acknowledged:
             assert positions[seq].chain == chain
         assert again.changes_since(positions[acknowledged[-1][0]]) is not None

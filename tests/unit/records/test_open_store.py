@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from pdp.records.sqlite import SqliteStore
-from pdp.records.sqlite_file import SCHEMA_VERSION
+from pdp.records.sqlite_tables import RECORDS
 from pdp.records.store import Change, StoreError, open_store
 
 
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("redis://localhost", "not supported by this version"),
-        ("rediss://user:secret@host", "not supported by this version"),
         ("records.db", "'records.db' is no kind of record store"),
         ("postgres://user:secret@host", "'postgres' is no kind of record store"),
         ("sqlite:", "names no file"),
@@ -52,13 +50,14 @@ def test_a_database_of_another_program(tmp_path: Path, application_id: int) -> N
     assert path.read_bytes() == before
 
 
-def test_a_store_of_a_newer_version(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("step", "age"), [(1, "a newer"), (-1, "an older")])
+def test_a_store_of_another_version(tmp_path: Path, step: int, age: str) -> None:
     path = tmp_path / "records.db"
     SqliteStore(str(path)).close()
     with sqlite3.connect(path) as db:
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {RECORDS.version + step}")
     db.close()
-    with pytest.raises(StoreError, match="made by a newer version of poortwachter"):
+    with pytest.raises(StoreError, match=f"made by {age} version of poortwachter"):
         SqliteStore(str(path))
 
 
@@ -81,7 +80,11 @@ def test_the_file_is_private_and_its_name_may_be_odd(tmp_path: Path) -> None:
     store = SqliteStore(str(path))
     store.write([Change("kind", "key", b"{}")])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert {file.name.removesuffix("-wal").removesuffix("-shm") for file in tmp_path.iterdir()} == {path.name}
+    assert {file.name.removesuffix("-wal").removesuffix("-shm") for file in tmp_path.iterdir()} == {
+        path.name,
+        f"{path.name}-registry",
+    }
+    assert {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()} == {0o600}
     store.close()
 
 
@@ -96,12 +99,12 @@ def test_the_store_is_durable_by_its_settings(tmp_path: Path) -> None:
 def test_a_file_that_was_replaced_is_seen_as_another_history(tmp_path: Path) -> None:
     path, other = tmp_path / "records.db", tmp_path / "other.db"
     store = SqliteStore(str(path))
-    position = store.write([Change("kind", "key", b"{}")])
+    position = store.write([Change("kind", "key", b"{}")]).position
     SqliteStore(str(other)).close()
     for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
     shutil.move(other, path)
-    assert store.head().seq == 0
+    assert store.head().position.seq == 0
     assert store.changes_since(position) is None
     path.unlink()
     with pytest.raises(StoreError, match="cannot be read: No such file or directory"):
@@ -132,28 +135,27 @@ def test_a_store_that_another_process_writes_for_too_long(
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="is being written by another process; try again later"):
         store.write([Change("kind", "key", b"{}")])
-    assert store.head().seq == 0
+    assert store.head().position.seq == 0
     other.close()
-    assert store.write([Change("kind", "key", b"{}")]).seq == 1
+    assert store.write([Change("kind", "key", b"{}")]).position.seq == 1
     store.close()
 
 
 def test_an_old_history_is_forgotten_and_its_followers_load_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pdp.records.sqlite._TRIM_EVERY_WRITES", 10)
+    monkeypatch.setattr("pdp.records.sqlite_history._TRIM_EVERY_WRITES", 10)
     store = SqliteStore(str(tmp_path / "records.db"))
-    positions = [store.head()]
+    positions = [store.head().position]
     positions += [
-        store.write([Change("kind", str(number), b"{}"), Change("kind", str(number - 1), None)])
+        store.write([Change("kind", str(number), b"{}"), Change("kind", str(number - 1), None)]).position
         for number in range(9)
     ]
     with store._file.connection() as db:
         db.execute("UPDATE writes SET at_ms = at_ms - 8 * 24 * 3600 * 1000 WHERE seq <= 6")
-    positions.append(store.write([Change("kind", "9", b"{}")]))
+    positions.append(store.write([Change("kind", "9", b"{}")]).position)
     known = [store.changes_since(position) is not None for position in positions]
-    # The empty beginning stays known: nothing that was deleted since is missed there.
-    assert known == [True] + [False] * 6 + [True] * 4
+    assert known == [False] * 7 + [True] * 4
     delta = store.changes_since(positions[7])
     assert delta is not None
     assert sorted((change.key, change.value) for change in delta.changes) == [
