@@ -47,7 +47,7 @@ class CoreDecider:
         snapshot = self.core.snapshot()
         snapshot.add(rows)
         self._installs += 1
-        self.core.install(snapshot, "tables", self._installs, bytes(20))
+        self.core.install(0, snapshot, self._installs, bytes(20))
 
     def answer(self, request: Any, at_ms: int) -> Answer:
         """The decision on the state that was loaded."""

@@ -15,6 +15,7 @@ pub mod contract {
 use contract::decision_service_server::{DecisionService, DecisionServiceServer};
 use contract::{
     CheckBatchRequest, CheckBatchResponse, CheckRequest, CheckResponse, CheckStreamRequest, CheckStreamResponse,
+    WatchRequest, WatchResponse,
 };
 
 /// The sidecar's allocator too.
@@ -26,6 +27,7 @@ struct Echo;
 #[tonic::async_trait]
 impl DecisionService for Echo {
     type CheckStreamStream = tonic::codegen::BoxStream<CheckStreamResponse>;
+    type WatchStream = tonic::codegen::BoxStream<WatchResponse>;
 
     async fn check(&self, _request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         Ok(Response::new(CheckResponse {
@@ -46,6 +48,10 @@ impl DecisionService for Echo {
         &self,
         _: Request<Streaming<CheckStreamRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
+        Err(Status::unimplemented("the echo answers Check only"))
+    }
+
+    async fn watch(&self, _: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
         Err(Status::unimplemented("the echo answers Check only"))
     }
 }

@@ -33,7 +33,7 @@ impl Weighter<Box<[u8]>, Entry> for Weight {
 }
 
 /// Keyed by everything that an outcome depends on but the time: the bundle, what the policy sees of the
-/// request, and the versions of the records it used. Whole keys are compared, not only their hashes.
+/// request, and the versions of the records it used within the state's generation. Whole keys are compared, not only their hashes.
 pub struct CachedEvaluator<E> {
     inner: E,
     entries: Option<Cache<Box<[u8]>, Entry, Weight>>,
@@ -105,8 +105,8 @@ thread_local! {
 /// The parts have fixed lengths but the last, so different questions have different keys.
 fn write_key(question: &Question<'_>, key: &mut Vec<u8>) {
     key.clear();
-    key.extend_from_slice(&question.bundle.id.to_le_bytes());
-    key.extend_from_slice(&question.captured.generation.to_le_bytes());
+    key.extend_from_slice(&question.captured.bundle.id.to_le_bytes());
+    key.extend_from_slice(&question.captured.view.generation.to_le_bytes());
     for found in &question.captured.found {
         key.extend_from_slice(&found.version.to_le_bytes());
     }

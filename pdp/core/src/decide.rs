@@ -1,17 +1,16 @@
-//! THE FLOW: request → time → records → policy → decision → metrics.
+//! THE FLOW: request → time → records → policy → in time? → decision → metrics.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwapOption;
-
 use crate::bundle::Bundle;
-use crate::cache::CachedEvaluator;
-use crate::decision::{Decision, Outcome, new_decision_id};
+use crate::cache::{CacheFigures, CachedEvaluator};
+use crate::clock::Clock;
+use crate::decision::{Decision, Outcome};
 use crate::error::{FailClosed, InvalidRequest};
 use crate::evaluate::{EngineEvaluator, Evaluator, Question};
 use crate::metrics::Metrics;
-use crate::records::{Captured, RecordCache};
+use crate::records::{Captured, NotYet, RecordCache};
 use crate::request::Request;
 
 /// Settings of one core.
@@ -24,23 +23,31 @@ pub struct Settings {
     /// How long `at_least_as_fresh` may wait.
     pub freshness_wait: Duration,
     pub max_request_bytes: usize,
+    /// Of the records.
+    pub shards: usize,
+    /// Bound of the records that are kept as far as they are used; 0: every record is kept.
+    pub on_demand_bytes: u64,
 }
+
+/// A decision, or why there can be none yet.
+type Attempt = Result<Decision, NotYet>;
+
+/// How often a request is decided before it is denied because the state ran out meanwhile.
+const ATTEMPTS: usize = 2;
 
 /// Records, policy, cache and metrics of one process.
 pub struct Core {
     pub records: RecordCache,
     pub metrics: Metrics,
     pub settings: Settings,
-    bundle: ArcSwapOption<Bundle>,
     evaluator: CachedEvaluator<EngineEvaluator>,
 }
 
 impl Core {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, clock: Clock) -> Self {
         Self {
-            records: RecordCache::default(),
+            records: RecordCache::new(settings.shards, clock),
             metrics: Metrics::default(),
-            bundle: ArcSwapOption::empty(),
             evaluator: CachedEvaluator::new(EngineEvaluator, settings.cache_bytes),
             settings,
         }
@@ -50,30 +57,69 @@ impl Core {
     /// the request asks for, within the bound of the settings; never fails otherwise than by an invalid
     /// request: what cannot be decided safely is a denial.
     pub fn decide(&self, request: &Request, clock_ms: i64) -> Result<Decision, InvalidRequest> {
+        self.decide_since(request, clock_ms, Instant::now())
+    }
+
+    /// As `decide`, for a request that came at `began`.
+    pub fn decide_since(
+        &self,
+        request: &Request,
+        clock_ms: i64,
+        began: Instant,
+    ) -> Result<Decision, InvalidRequest> {
+        let until = began.checked_add(self.settings.freshness_wait);
+        loop {
+            match self.attempt(request, clock_ms, began)? {
+                Ok(decision) => return Ok(decision),
+                Err(why) if !self.records.wait(why, until) => return Ok(self.denial(request, why, began)),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// As `decide`, but None instead of a wait.
+    pub fn decide_at_once(&self, request: &Request, clock_ms: i64) -> Result<Option<Decision>, InvalidRequest> {
         let began = Instant::now();
+        match self.attempt(request, clock_ms, began)? {
+            Ok(decision) => Ok(Some(decision)),
+            Err(NotYet::Unavailable) => Ok(Some(self.denial(request, NotYet::Unavailable, began))),
+            Err(NotYet::Behind) => Ok(None),
+        }
+    }
+
+    fn attempt(&self, request: &Request, clock_ms: i64, began: Instant) -> Result<Attempt, InvalidRequest> {
         let time_ms = self.time_of(request, clock_ms)?;
-        let Some(bundle) = self.bundle.load_full() else {
-            return Ok(decision(Arc::new(Outcome::fail_closed(FailClosed::StateUnavailable)), None, None));
-        };
-        let fresh = self.fresh_enough(request) || self.wait_until_fresh(request);
-        let captured = self.records.capture(&bundle.lookups, &request.document);
-        let outcome = match &captured {
-            None => Arc::new(Outcome::fail_closed(FailClosed::StateUnavailable)),
-            Some(_) if !fresh => Arc::new(Outcome::fail_closed(FailClosed::StateStale)),
-            Some(captured) => self.evaluator.outcome(&Question { bundle: &bundle, request, captured, time_ms })?,
-        };
-        self.metrics.count(&bundle, &request.document, captured.as_ref(), &outcome, began.elapsed());
-        Ok(decision(outcome, Some(&*bundle), captured))
+        let mut late = None;
+        for _ in 0..ATTEMPTS {
+            let captured = match self.records.capture(&request.document, request.at_least_as_fresh.as_ref()) {
+                Ok(captured) => captured,
+                Err(why) => return Ok(Err(why)),
+            };
+            let outcome = self.evaluator.outcome(&Question { request, captured: &captured, time_ms })?;
+            // The last act, and on the deadline captured with the records: this process may have been paused
+            // for any time since, and a proof that came meanwhile is one of newer records.
+            if self.records.clock.now_ns() < captured.deadline_ns {
+                return Ok(Ok(self.decision(request, captured, outcome, began)));
+            }
+            late = Some(captured);
+        }
+        let stale = Arc::new(Outcome::fail_closed(FailClosed::StateStale));
+        Ok(late.map(|captured| self.decision(request, captured, stale, began)).ok_or(NotYet::Unavailable))
     }
 
-    /// Whether the state that the request asks for, if it does, is already there.
-    pub fn fresh_enough(&self, request: &Request) -> bool {
-        request.at_least_as_fresh.as_ref().is_none_or(|token| self.records.contains(token))
+    fn decision(&self, request: &Request, captured: Captured, outcome: Arc<Outcome>, began: Instant) -> Decision {
+        let Captured { bundle, found, view, .. } = captured;
+        self.metrics.count(&bundle, &request.document, &found, &outcome, began.elapsed());
+        Decision::new(outcome, Some(&*bundle), Some(view))
     }
 
-    fn wait_until_fresh(&self, request: &Request) -> bool {
-        let wait = self.settings.freshness_wait;
-        request.at_least_as_fresh.as_ref().is_none_or(|token| self.records.wait_for(token, wait))
+    fn denial(&self, request: &Request, why: NotYet, began: Instant) -> Decision {
+        let (bundle, view) = (self.records.bundle(), self.records.view());
+        let outcome = Arc::new(Outcome::fail_closed(why.denial()));
+        if let Some(bundle) = &bundle {
+            self.metrics.count(bundle, &request.document, &[], &outcome, began.elapsed());
+        }
+        Decision::new(outcome, bundle.as_deref(), view)
     }
 
     /// The moment to decide for: the request's own where it is later than the clock, never earlier, so that
@@ -89,30 +135,25 @@ impl Core {
 
     /// Decisions from now on are made by this bundle; those under way finish on the one they began with.
     pub fn set_bundle(&self, bundle: Arc<Bundle>) {
-        self.bundle.store(Some(bundle));
+        self.records.set_bundle(bundle);
         self.evaluator.clear();
     }
 
-    pub fn bundle(&self) -> Option<Arc<Bundle>> {
-        self.bundle.load_full()
-    }
-
-    /// True once a policy and a state are loaded.
+    /// True once a policy and a state of every shard are loaded.
     pub fn ready(&self) -> bool {
-        self.bundle.load().is_some() && self.records.loaded()
+        self.records.bundle().is_some() && self.records.view().is_some()
     }
 
-    pub fn cache_figures(&self) -> crate::cache::CacheFigures {
+    pub fn cache_figures(&self) -> CacheFigures {
         self.evaluator.figures()
     }
 
     /// The input document that the policy would see. None: no policy or no state is loaded.
     pub fn policy_input(&self, request: &Request, clock_ms: i64) -> Result<Option<Vec<u8>>, InvalidRequest> {
         let time_ms = self.time_of(request, clock_ms)?;
-        let Some(bundle) = self.bundle.load_full() else { return Ok(None) };
-        bundle.check_request(&request.document)?;
-        let captured = self.records.capture(&bundle.lookups, &request.document);
-        Ok(captured.map(|captured| crate::input::assemble(&bundle, request, &captured, time_ms)))
+        let Ok(captured) = self.records.capture(&request.document, None) else { return Ok(None) };
+        captured.bundle.check_request(&request.document)?;
+        Ok(Some(crate::input::assemble(request, &captured, time_ms)))
     }
 
     /// The decision that another engine's result document stands for, by the rules of the embedded one.
@@ -123,24 +164,18 @@ impl Core {
         clock_ms: i64,
     ) -> Result<Decision, InvalidRequest> {
         let time_ms = self.time_of(request, clock_ms)?;
-        let bundle = self.bundle.load_full();
-        let captured = bundle.as_ref().and_then(|bundle| self.records.capture(&bundle.lookups, &request.document));
+        let (bundle, view) = (self.records.bundle(), self.records.view());
         let outcome = match &bundle {
             Some(bundle) => crate::decision::outcome_of(result, &bundle.output_times, time_ms),
             None => Outcome::fail_closed(FailClosed::StateUnavailable),
         };
-        Ok(decision(Arc::new(outcome), bundle.as_deref(), captured))
+        Ok(Decision::new(Arc::new(outcome), bundle.as_deref(), view))
     }
 }
 
-fn decision(outcome: Arc<Outcome>, bundle: Option<&Bundle>, captured: Option<Captured>) -> Decision {
-    Decision {
-        outcome,
-        policy_revision: bundle.map_or_else(|| "".into(), |bundle| Arc::clone(&bundle.revision)),
-        state_token: captured.map_or_else(|| "".into(), |captured| captured.token),
-        decision_id: new_decision_id(),
-    }
-}
-
+#[cfg(test)]
+mod deadline_tests;
+#[cfg(test)]
+pub mod testing;
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 use serde_json::{Map, Value, json};
 
 pub use self::result::outcome_of;
+use crate::bundle::Bundle;
 use crate::error::FailClosed;
+use crate::records::View;
 use crate::timestamp;
 
 /// A text in the languages of the portal's users.
@@ -73,9 +75,10 @@ impl PartialEq for Encoded {
 pub struct Decision {
     pub outcome: Arc<Outcome>,
     pub policy_revision: Arc<str>,
-    pub state_token: Arc<str>,
     /// 32 lower hex digits, random.
     pub decision_id: String,
+    /// The state it was made from, which counts as in use for as long as this lives; None: there was none.
+    pub view: Option<Arc<View>>,
 }
 
 impl Outcome {
@@ -111,6 +114,20 @@ impl Advice {
 }
 
 impl Decision {
+    pub fn new(outcome: Arc<Outcome>, bundle: Option<&Bundle>, view: Option<Arc<View>>) -> Self {
+        Self {
+            outcome,
+            policy_revision: bundle.map_or_else(|| "".into(), |bundle| Arc::clone(&bundle.revision)),
+            decision_id: new_decision_id(),
+            view,
+        }
+    }
+
+    /// "" when no state was loaded.
+    pub fn state_token(&self) -> &str {
+        self.view.as_ref().map_or("", |view| &view.token)
+    }
+
     /// The decision as JSON, with the contract's field names.
     pub fn to_json(&self) -> Value {
         let outcome = &self.outcome;
@@ -134,13 +151,13 @@ impl Decision {
             "accountable": outcome.accountable,
             "valid_until": outcome.valid_until.and_then(timestamp::format),
             "policy_revision": &*self.policy_revision,
-            "state_token": &*self.state_token,
+            "state_token": self.state_token(),
             "decision_id": self.decision_id,
         })
     }
 }
 
 /// A fresh decision id: random (a cryptographic generator, seeded by the system), derived from nothing.
-pub fn new_decision_id() -> String {
+fn new_decision_id() -> String {
     format!("{:032x}", rand::random::<u128>())
 }

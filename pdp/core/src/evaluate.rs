@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::bundle::Bundle;
 use crate::decision::{Outcome, outcome_of};
 use crate::error::InvalidRequest;
 use crate::input::assemble;
@@ -11,8 +10,8 @@ use crate::request::Request;
 
 /// All that an outcome may depend on.
 pub struct Question<'a> {
-    pub bundle: &'a Bundle,
     pub request: &'a Request,
+    /// The policy and the records.
     pub captured: &'a Captured,
     /// Epoch milliseconds.
     pub time_ms: i64,
@@ -28,9 +27,9 @@ pub struct EngineEvaluator;
 
 impl Evaluator for EngineEvaluator {
     fn outcome(&self, question: &Question<'_>) -> Result<Arc<Outcome>, InvalidRequest> {
-        let bundle = question.bundle;
+        let bundle = &question.captured.bundle;
         bundle.check_request(&question.request.document)?;
-        let input = assemble(bundle, question.request, question.captured, question.time_ms);
+        let input = assemble(question.request, question.captured, question.time_ms);
         let result = bundle.engine.evaluate(&input);
         if let Err(error) = &result {
             bundle.note_policy_error(error);

@@ -1,11 +1,11 @@
 //! The policy's input: ready pieces put one after the other, members in canonical order.
 
-use crate::bundle::Bundle;
 use crate::records::Captured;
 use crate::request::Request;
 
 /// `{"action", "context", "records", "resource", "subject", "time"}` as canonical JSON.
-pub fn assemble(bundle: &Bundle, request: &Request, captured: &Captured, time_ms: i64) -> Vec<u8> {
+pub fn assemble(request: &Request, captured: &Captured, time_ms: i64) -> Vec<u8> {
+    let bundle = &captured.bundle;
     let (before, after) = request.around_records();
     let records: usize =
         captured.found.iter().map(|found| found.document.as_ref().map_or(4, |document| document.len())).sum();

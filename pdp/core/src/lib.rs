@@ -3,6 +3,7 @@
 
 pub mod bundle;
 pub mod cache;
+pub mod clock;
 pub mod decide;
 pub mod decision;
 pub mod error;

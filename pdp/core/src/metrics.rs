@@ -1,121 +1,61 @@
 //! Every metric of the core: its name, its help, its labels. Nothing else names a metric.
 
-use std::cell::RefCell;
+mod instruments;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use hashbrown::HashMap;
-use parking_lot::RwLock;
 use serde_json::Value;
 
+use self::instruments::{Counter, Histogram, OTHER, as_float, single, value};
+pub use self::instruments::{Family, Reading};
 use crate::bundle::{Bundle, Known, Label};
 use crate::decide::Core;
 use crate::decision::Outcome;
-use crate::records::Captured;
+use crate::records::{Found, NEVER_NS};
 
-/// The value of a label that is not known to the bundle.
-const OTHER: &str = "other";
-/// Most series a counter may have; further ones count under `other`.
-const MAX_SERIES: usize = 10_000;
-/// Upper bounds of the latency histogram, seconds.
-const BOUNDS: [f64; 14] = [
-    0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_15, 0.000_2, 0.000_3, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
-    0.05, 0.25,
+/// What the host does and the core counts for it.
+struct Event {
+    name: &'static str,
+    metric: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+    values: &'static [&'static str],
+}
+
+const EVENTS: [Event; 4] = [
+    Event {
+        name: "beat",
+        metric: "pdp_beats_total",
+        help: "Beats to the record store by outcome: a freshness proof, or why there was none.",
+        labels: &["outcome"],
+        values: &["proof", "fork", "unconfirmed", "failed"],
+    },
+    Event {
+        name: "load",
+        metric: "pdp_snapshot_loads_total",
+        help: "Snapshots loaded from the record store: of all kinds, or of the replicated ones only.",
+        labels: &["mode"],
+        values: &["full", "on_demand"],
+    },
+    Event {
+        name: "barrier",
+        metric: "pdp_barriers_total",
+        help: "Writes that waited for all sidecars, by what made them hold; pending: not within their time.",
+        labels: &["path"],
+        values: &["fast", "timed", "pending"],
+    },
+    Event {
+        name: "ingest",
+        metric: "pdp_ingested_total",
+        help: "Messages taken in from systems of record, by what became of them.",
+        labels: &["outcome"],
+        values: &["applied", "repeated", "dead"],
+    },
 ];
 
-/// One metric with all its samples, ready for an exposition format.
-pub struct Family {
-    pub name: &'static str,
-    pub kind: &'static str,
-    pub help: &'static str,
-    pub labels: &'static [&'static str],
-    pub samples: Vec<(Vec<String>, Reading)>,
-}
-
-pub enum Reading {
-    Value(f64),
-    /// (Upper bound, cumulative count) in order, the last for all; and the sum of the observed values.
-    Histogram {
-        buckets: Vec<(f64, u64)>,
-        sum: f64,
-    },
-}
-
-/// A counter by three label values, kept under the values with a NUL after each.
-#[derive(Default)]
-struct Counter(RwLock<HashMap<String, AtomicU64>>);
-
-impl Counter {
-    fn add(&self, labels: [&str; 3]) {
-        KEY.with_borrow_mut(|key| {
-            key.clear();
-            for label in labels {
-                key.push_str(label);
-                key.push('\0');
-            }
-            if let Some(count) = self.0.read().get(key.as_str()) {
-                count.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            let mut series = self.0.write();
-            let key = if series.len() < MAX_SERIES { key.clone() } else { [OTHER, "\0"].concat().repeat(3) };
-            series.entry(key).or_default().fetch_add(1, Ordering::Relaxed);
-        });
-    }
-
-    fn samples(&self) -> Vec<(Vec<String>, Reading)> {
-        let mut samples: Vec<_> = self.0.read().iter().map(|(key, count)| (split(key), value(count))).collect();
-        samples.sort_by(|left, right| left.0.cmp(&right.0));
-        samples
-    }
-}
-
-thread_local! {
-    static KEY: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
-fn split(key: &str) -> Vec<String> {
-    key.split_terminator('\0').map(str::to_owned).collect()
-}
-
-fn value(count: &AtomicU64) -> Reading {
-    Reading::Value(as_float(count.load(Ordering::Relaxed)))
-}
-
-/// Counts beyond 2^53 lose their last digits, which no dashboard shows.
-#[allow(clippy::cast_precision_loss)]
-fn as_float(count: u64) -> f64 {
-    count as f64
-}
-
-#[derive(Default)]
-struct Histogram {
-    counts: [AtomicU64; BOUNDS.len()],
-    beyond: AtomicU64,
-    nanoseconds: AtomicU64,
-}
-
-impl Histogram {
-    fn observe(&self, elapsed: Duration) {
-        let seconds = elapsed.as_secs_f64();
-        let place = BOUNDS.iter().zip(&self.counts).find(|(bound, _)| seconds <= **bound);
-        place.map_or(&self.beyond, |(_, count)| count).fetch_add(1, Ordering::Relaxed);
-        let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-        self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
-    }
-
-    fn reading(&self) -> Reading {
-        let mut total = 0u64;
-        let mut buckets = Vec::new();
-        for (bound, count) in BOUNDS.iter().zip(&self.counts) {
-            total = total.saturating_add(count.load(Ordering::Relaxed));
-            buckets.push((*bound, total));
-        }
-        buckets.push((f64::INFINITY, total.saturating_add(self.beyond.load(Ordering::Relaxed))));
-        let nanoseconds = self.nanoseconds.load(Ordering::Relaxed);
-        Reading::Histogram { buckets, sum: Duration::from_nanos(nanoseconds).as_secs_f64() }
-    }
-}
+/// Most values of an event's label.
+const MAX_VALUES: usize = 4;
 
 #[derive(Default)]
 pub struct Metrics {
@@ -123,20 +63,14 @@ pub struct Metrics {
     reasons: Counter,
     latency: Histogram,
     invalid_requests: AtomicU64,
+    events: [[AtomicU64; MAX_VALUES]; EVENTS.len()],
 }
 
 impl Metrics {
     /// Counts one decision. `document` is the request's; labels have only values that the bundle knows.
-    pub fn count(
-        &self,
-        bundle: &Bundle,
-        document: &Value,
-        captured: Option<&Captured>,
-        outcome: &Outcome,
-        elapsed: Duration,
-    ) {
-        let service = label(bundle.service_label.as_ref(), document, captured);
-        let action = label(bundle.action_label.as_ref(), document, captured);
+    pub fn count(&self, bundle: &Bundle, document: &Value, found: &[Found], outcome: &Outcome, elapsed: Duration) {
+        let service = label(bundle.service_label.as_ref(), document, found);
+        let action = label(bundle.action_label.as_ref(), document, found);
         self.decisions.add([if outcome.allow { "allow" } else { "deny" }, service, action]);
         for reason in &outcome.reasons {
             self.reasons.add([&reason.code, service, action]);
@@ -147,15 +81,29 @@ impl Metrics {
     pub fn count_invalid(&self) {
         self.invalid_requests.fetch_add(1, Ordering::Relaxed);
     }
+
+    /// Counts what the host does. None: there is no such event or label.
+    pub fn count_event(&self, name: &str, label: &str) -> Option<()> {
+        let (event, counts) = EVENTS.iter().zip(&self.events).find(|(event, _)| event.name == name)?;
+        let (_, count) = event.values.iter().zip(counts).find(|(value, _)| **value == label)?;
+        count.fetch_add(1, Ordering::Relaxed);
+        Some(())
+    }
+
+    fn event_families(&self) -> impl Iterator<Item = Family> {
+        EVENTS.iter().zip(&self.events).map(|(event, counts)| {
+            let samples = event.values.iter().zip(counts);
+            let samples = samples.map(|(label, count)| (vec![(*label).to_owned()], value(count))).collect();
+            Family::counter(event.metric, event.help, event.labels, samples)
+        })
+    }
 }
 
-fn label<'a>(label: Option<&Label>, document: &'a Value, captured: Option<&Captured>) -> &'a str {
+fn label<'a>(label: Option<&Label>, document: &'a Value, found: &[Found]) -> &'a str {
     let Some(label) = label else { return OTHER };
     let Some(text) = label.path.text(document) else { return OTHER };
     let known = match &label.known {
-        Known::ByLookup(place) => {
-            captured.and_then(|captured| captured.found.get(*place)).is_some_and(|found| found.document.is_some())
-        }
+        Known::ByLookup(place) => found.get(*place).is_some_and(|found| found.document.is_some()),
         Known::Values(values) => values.contains(text),
     };
     if known { text } else { OTHER }
@@ -165,68 +113,63 @@ fn label<'a>(label: Option<&Label>, document: &'a Value, captured: Option<&Captu
 pub fn families(core: &Core) -> Vec<Family> {
     let metrics = &core.metrics;
     let mut families = vec![
-        family(
+        Family::counter(
             "pdp_decisions_total",
-            "counter",
             "Decisions by outcome, service and action.",
             &["outcome", "service", "action"],
             metrics.decisions.samples(),
         ),
-        family(
+        Family::counter(
             "pdp_denial_reasons_total",
-            "counter",
             "Reasons given in denials by code; one denial may give several.",
             &["code", "service", "action"],
             metrics.reasons.samples(),
         ),
-        family(
-            "pdp_decision_duration_seconds",
-            "histogram",
-            "Time from the decoded request to its decision.",
-            &[],
-            vec![(vec![], metrics.latency.reading())],
-        ),
-        family(
+        Family {
+            name: "pdp_decision_duration_seconds",
+            kind: "histogram",
+            help: "Time from the decoded request to its decision.",
+            labels: &[],
+            samples: vec![(vec![], metrics.latency.reading())],
+        },
+        Family::counter(
             "pdp_invalid_requests_total",
-            "counter",
             "Requests refused as invalid, without a decision.",
             &[],
             vec![(vec![], value(&metrics.invalid_requests))],
         ),
     ];
+    families.extend(metrics.event_families());
     families.extend(cache_families(core));
     families.extend(state_families(core));
+    families.extend(freshness_families(core));
     families
 }
 
-fn cache_families(core: &Core) -> Vec<Family> {
+fn cache_families(core: &Core) -> [Family; 4] {
     let figures = core.cache_figures();
-    let single = |count: u64| vec![(vec![], Reading::Value(as_float(count)))];
-    vec![
-        family(
+    let single = |count: u64| single(as_float(count));
+    [
+        Family::counter(
             "pdp_decision_cache_hits_total",
-            "counter",
             "Decisions answered from the decision cache.",
             &[],
             single(figures.hits),
         ),
-        family(
+        Family::counter(
             "pdp_decision_cache_misses_total",
-            "counter",
             "Decisions that the cache did not hold and were evaluated.",
             &[],
             single(figures.misses),
         ),
-        family(
+        Family::gauge(
             "pdp_decision_cache_entries",
-            "gauge",
             "Entries in the decision cache.",
             &[],
             single(figures.entries),
         ),
-        family(
+        Family::gauge(
             "pdp_decision_cache_bytes",
-            "gauge",
             "Memory of the decision cache's entries, estimated.",
             &[],
             single(figures.bytes),
@@ -234,57 +177,88 @@ fn cache_families(core: &Core) -> Vec<Family> {
     ]
 }
 
-fn state_families(core: &Core) -> Vec<Family> {
-    let single = |reading: f64| vec![(vec![], Reading::Value(reading))];
+fn state_families(core: &Core) -> [Family; 4] {
     let held = core.records.counts();
     let records = held
         .into_iter()
         .map(|(kind, count)| (vec![kind], Reading::Value(as_float(u64::try_from(count).unwrap_or(u64::MAX)))))
         .collect();
-    let policy = core.bundle().map(|bundle| (vec![bundle.revision.to_string()], Reading::Value(1.0)));
-    let age = core.records.age_ms().and_then(|age| u64::try_from(age).ok()).map(Duration::from_millis);
-    let mut families = vec![
-        family(
+    let policy = core.records.bundle().map(|bundle| (vec![bundle.revision.to_string()], Reading::Value(1.0)));
+    let sequences = core.records.sequences();
+    let several = sequences.len() > 1;
+    let sequences = sequences.into_iter().enumerate().map(|(shard, sequence)| {
+        let labels = if several { vec![shard.to_string()] } else { vec![] };
+        (labels, Reading::Value(as_float(sequence)))
+    });
+    [
+        Family::gauge(
             "pdp_policy_info",
-            "gauge",
             "1 for the policy revision that decides now.",
             &["revision"],
             policy.into_iter().collect(),
         ),
-        family("pdp_records", "gauge", "Records held, by kind.", &["kind"], records),
-        family(
+        Family::gauge("pdp_records", "Records held, by kind.", &["kind"], records),
+        Family::gauge(
             "pdp_state_sequence",
-            "gauge",
-            "Sequence number of the state that decisions see.",
-            &[],
-            single(as_float(core.records.sequence())),
+            "Sequence number of the state that decisions see; by shard where there are several.",
+            if several { &["shard"] } else { &[] },
+            sequences.collect(),
         ),
-        family(
+        Family::gauge(
             "pdp_ready",
-            "gauge",
             "1 when a policy and a state are loaded.",
             &[],
             single(if core.ready() { 1.0 } else { 0.0 }),
         ),
-    ];
-    if let Some(age) = age {
-        families.push(family(
-            "pdp_state_age_seconds",
-            "gauge",
-            "Time since the store was last seen to hold nothing newer.",
+    ]
+}
+
+fn freshness_families(core: &Core) -> Vec<Family> {
+    let left = core.records.fresh_for_ns();
+    let mut families = vec![Family::gauge(
+        "pdp_state_fresh",
+        "1 while the state may be decided on; 0: every decision is a denial.",
+        &[],
+        single(if left > 0 { 1.0 } else { 0.0 }),
+    )];
+    if core.records.view().is_some() {
+        let never = core.records.deadline_ns() == NEVER_NS;
+        families.push(Family::gauge(
+            "pdp_state_fresh_for_seconds",
+            "How long the state may still be decided on without a new freshness proof; negative: since when not.",
             &[],
-            single(age.as_secs_f64()),
+            single(if never { f64::INFINITY } else { seconds(left) }),
+        ));
+    }
+    if let Some(age) = core.records.age_ms() {
+        families.push(Family::gauge(
+            "pdp_state_age_seconds",
+            "Time since the store last confirmed that it holds nothing newer.",
+            &[],
+            single(seconds(age.saturating_mul(1_000_000))),
         ));
     }
     families
 }
 
-fn family(
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-    samples: Vec<(Vec<String>, Reading)>,
-) -> Family {
-    Family { name, kind, help, labels, samples }
+/// Nanoseconds beyond 2^53 lose their last digits, which no dashboard shows.
+#[allow(clippy::cast_precision_loss)]
+fn seconds(nanoseconds: i64) -> f64 {
+    nanoseconds as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EVENTS, MAX_VALUES, Metrics};
+
+    #[test]
+    fn counts_the_events_it_knows() {
+        let metrics = Metrics::default();
+        for event in &EVENTS {
+            assert!(event.values.len() <= MAX_VALUES);
+            assert!(event.values.iter().all(|value| metrics.count_event(event.name, value).is_some()));
+        }
+        assert!(metrics.count_event("beat", "fast").is_none());
+        assert!(metrics.count_event("else", "proof").is_none());
+    }
 }

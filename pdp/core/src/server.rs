@@ -5,6 +5,7 @@ pub mod codec;
 mod convert;
 mod front;
 mod health;
+mod held;
 mod limits;
 mod service;
 pub mod structs;

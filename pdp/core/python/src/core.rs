@@ -1,42 +1,29 @@
-//! `Core` and `Snapshot`.
+//! `Core`.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pdp_core::clock::Clock;
 use pdp_core::decide::Settings;
 use pdp_core::decision::Decision;
 use pdp_core::error::InvalidRequest;
 use pdp_core::metrics::{Reading, families};
-use pdp_core::records::{Change, Position, Snapshot as CoreSnapshot};
+use pdp_core::records::{Change, NEVER_NS, Position};
 use pdp_core::request::Request;
 use pdp_core::timestamp::now_ms;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::errors;
 use crate::policy::Policy;
+use crate::snapshot::{RawChange, Snapshot, change};
 
 /// Name, type, help, label names, samples; as the stub says.
 type Family = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<(Vec<String>, Py<PyAny>)>);
-
-#[pyclass]
-pub struct Snapshot(Option<CoreSnapshot>);
-
-#[pymethods]
-impl Snapshot {
-    fn add(&mut self, records: Vec<(PyBackedStr, PyBackedStr, PyBackedBytes, u64)>) -> PyResult<()> {
-        let snapshot =
-            self.0.as_mut().ok_or_else(|| PyValueError::new_err("the snapshot was installed before"))?;
-        for (kind, key, document, version) in &records {
-            snapshot.add(kind, key, document, *version);
-        }
-        Ok(())
-    }
-}
 
 #[pyclass(frozen)]
 pub struct Core {
@@ -45,9 +32,9 @@ pub struct Core {
     policy: Mutex<Option<Py<Policy>>>,
 }
 
-fn position(epoch: String, sequence: u64, chain: &[u8]) -> PyResult<Position> {
+fn position(sequence: u64, chain: &[u8]) -> PyResult<Position> {
     let chain = chain.try_into().map_err(|_| PyValueError::new_err("chain must have 20 bytes"))?;
-    Ok(Position { epoch, sequence, chain })
+    Ok(Position { sequence, chain })
 }
 
 fn text(decision: &Decision) -> Vec<u8> {
@@ -55,6 +42,12 @@ fn text(decision: &Decision) -> Vec<u8> {
 }
 
 impl Core {
+    fn shard(&self, shard: usize) -> PyResult<usize> {
+        let shards = self.core.records.shards();
+        let known = (shard < shards).then_some(shard);
+        known.ok_or_else(|| PyValueError::new_err(format!("there is no shard {shard}: shards has {shards}")))
+    }
+
     fn read(&self, text: &[u8]) -> Result<Request, InvalidRequest> {
         let most = self.core.settings.max_request_bytes;
         if text.len() > most {
@@ -76,15 +69,30 @@ impl Core {
 impl Core {
     #[new]
     #[pyo3(signature = (*, cache_bytes = 67_108_864, clock_skew_ms = 10_000, freshness_wait_ms = 500,
-        max_request_bytes = 65_536))]
-    fn new(cache_bytes: u64, clock_skew_ms: u32, freshness_wait_ms: u64, max_request_bytes: usize) -> Self {
+        max_request_bytes = 65_536, shards = 1, on_demand_bytes = 0, manual_clock = false))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        cache_bytes: u64,
+        clock_skew_ms: u32,
+        freshness_wait_ms: u64,
+        max_request_bytes: usize,
+        shards: usize,
+        on_demand_bytes: u64,
+        manual_clock: bool,
+    ) -> PyResult<Self> {
+        if shards == 0 {
+            return Err(PyValueError::new_err("shards must be at least 1"));
+        }
         let settings = Settings {
             cache_bytes,
             clock_skew_ms: clock_skew_ms.into(),
             freshness_wait: Duration::from_millis(freshness_wait_ms),
             max_request_bytes,
+            shards,
+            on_demand_bytes,
         };
-        Self { core: Arc::new(pdp_core::decide::Core::new(settings)), policy: Mutex::new(None) }
+        let clock = if manual_clock { Clock::manual() } else { Clock::Boottime };
+        Ok(Self { core: Arc::new(pdp_core::decide::Core::new(settings, clock)), policy: Mutex::new(None) })
     }
 
     fn set_policy(&self, policy: Py<Policy>) {
@@ -98,59 +106,74 @@ impl Core {
     }
 
     fn take_policy_error(&self) -> Option<String> {
-        self.core.bundle().and_then(|bundle| bundle.take_policy_error())
+        self.core.records.bundle().and_then(|bundle| bundle.take_policy_error())
     }
 
-    #[staticmethod]
-    fn snapshot() -> Snapshot {
-        Snapshot(Some(CoreSnapshot::default()))
+    fn clock_ns(&self) -> i64 {
+        self.core.records.clock.now_ns()
     }
 
+    fn set_clock_ns(&self, now: i64) -> PyResult<()> {
+        let set = self.core.records.clock.set_ns(now);
+        set.then_some(()).ok_or_else(|| PyValueError::new_err("this core has the machine's clock"))
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.core.records.snapshot())
+    }
+
+    #[pyo3(signature = (shard, snapshot, seq, chain, *, deadline_ns = None))]
     fn install(
         &self,
         py: Python<'_>,
+        shard: usize,
         snapshot: &Bound<'_, Snapshot>,
-        epoch: String,
         seq: u64,
         chain: &[u8],
+        deadline_ns: Option<i64>,
     ) -> PyResult<()> {
-        let position = position(epoch, seq, chain)?;
-        let taken = snapshot.try_borrow_mut()?.0.take();
-        let taken = taken.ok_or_else(|| PyValueError::new_err("the snapshot was installed before"))?;
-        py.detach(|| self.core.records.install(taken, position));
+        let (shard, position) = (self.shard(shard)?, position(seq, chain)?);
+        let taken = snapshot.try_borrow_mut()?.take()?;
+        py.detach(|| self.core.records.install(shard, taken, position, deadline_ns.unwrap_or(NEVER_NS)));
         Ok(())
     }
 
     fn apply(
         &self,
         py: Python<'_>,
-        changes: Vec<(PyBackedStr, PyBackedStr, Option<PyBackedBytes>, u64)>,
-        epoch: String,
+        shard: usize,
+        changes: Vec<RawChange>,
         seq: u64,
         chain: &[u8],
     ) -> PyResult<()> {
-        let position = position(epoch, seq, chain)?;
+        let (shard, position) = (self.shard(shard)?, position(seq, chain)?);
         py.detach(|| {
-            let changes: Vec<Change<'_>> = changes
-                .iter()
-                .map(|(kind, key, document, version)| Change {
-                    kind,
-                    key,
-                    document: document.as_deref(),
-                    version: *version,
-                })
-                .collect();
-            self.core.records.apply(&changes, position);
+            let changes: Vec<Change<'_>> = changes.iter().map(change).collect();
+            self.core.records.apply(shard, &changes, position);
         });
         Ok(())
     }
 
-    fn confirm_fresh(&self) {
-        self.core.records.confirm_fresh();
+    fn prolong(&self, shard: usize, deadline_ns: i64) -> PyResult<()> {
+        self.core.records.prolong(self.shard(shard)?, deadline_ns);
+        Ok(())
+    }
+
+    fn drained(&self, shard: usize) -> PyResult<u64> {
+        Ok(self.core.records.drained(self.shard(shard)?))
+    }
+
+    fn fresh_for_ns(&self) -> i64 {
+        self.core.records.fresh_for_ns()
+    }
+
+    fn count_event(&self, name: &str, label: &str) -> PyResult<()> {
+        let counted = self.core.metrics.count_event(name, label);
+        counted.ok_or_else(|| PyValueError::new_err(format!("there is no event {name:?} with {label:?}")))
     }
 
     fn state_token(&self) -> String {
-        self.core.records.token().map(|token| token.to_string()).unwrap_or_default()
+        self.core.records.view().map(|view| view.token.to_string()).unwrap_or_default()
     }
 
     fn ready(&self) -> bool {

@@ -4,6 +4,7 @@ mod core;
 mod errors;
 mod policy;
 mod server;
+mod snapshot;
 
 use pyo3::prelude::*;
 
@@ -14,7 +15,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     module.add_class::<policy::Policy>()?;
-    module.add_class::<core::Snapshot>()?;
+    module.add_class::<snapshot::Snapshot>()?;
     module.add_class::<core::Core>()?;
     module.add_class::<server::Server>()
 }

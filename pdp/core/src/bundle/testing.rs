@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::declaration::Declaration;
-use super::{Bundle, Lookup, Parts, lookups as read_lookups};
+use super::{Bundle, Parts};
 use crate::error::EngineError;
 use crate::policy::PolicyEngine;
 
@@ -27,11 +26,6 @@ fn declaration(lookups: &Value) -> Vec<u8> {
     })
     .to_string()
     .into_bytes()
-}
-
-/// The lookups of a declaration.
-pub fn lookups(lookups: &Value) -> Vec<Lookup> {
-    read_lookups(&Declaration::read(&declaration(lookups)).expect("a declaration")).expect("lookups")
 }
 
 /// A bundle whose policy is a closure from the input document to the result document.

@@ -2,39 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
 use proptest::{collection, prop_oneof};
 use serde_json::{Value, json};
 
-use super::{Core, Settings};
+use super::Core;
+use super::testing::{position, request, settings};
 use crate::bundle::testing::bundle;
+use crate::clock::Clock;
 use crate::error::EngineError;
-use crate::records::{Change, Position, Snapshot};
+use crate::records::{Change, NEVER_NS, Snapshot};
 use crate::request::Request;
-
-fn settings(cache_bytes: u64) -> Settings {
-    Settings {
-        cache_bytes,
-        clock_skew_ms: 10_000,
-        freshness_wait: Duration::from_millis(20),
-        max_request_bytes: 65_536,
-    }
-}
-
-fn position(sequence: u64) -> Position {
-    Position { epoch: "e".to_owned(), sequence, chain: [1; 20] }
-}
-
-fn request(id: &str, more: &Value) -> Request {
-    let mut document = json!({"subject": {"type": "user", "id": id}, "action": {"name": "read"},
-        "resource": {"type": "r", "id": "1"}});
-    for (name, value) in more.as_object().into_iter().flatten() {
-        document[name] = value.clone();
-    }
-    Request::from_json(document.to_string().as_bytes()).expect("a request")
-}
 
 /// Allows while the account's number is above the time, which is also its `valid_until`.
 fn by_number(input: &[u8]) -> Result<Vec<u8>, EngineError> {
@@ -54,9 +33,9 @@ fn by_number(input: &[u8]) -> Result<Vec<u8>, EngineError> {
 }
 
 fn core(cache_bytes: u64, engine: impl Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync + 'static) -> Core {
-    let core = Core::new(settings(cache_bytes));
+    let core = Core::new(settings(cache_bytes), Clock::Boottime);
     core.set_bundle(Arc::new(bundle(&json!({"account": {"kind": "a", "key": ["subject.id"]}}), engine)));
-    core.records.install(Snapshot::default(), position(0));
+    core.records.install(0, Snapshot::default(), position(0), NEVER_NS);
     core
 }
 
@@ -68,7 +47,7 @@ fn codes(core: &Core, request: &Request, clock_ms: i64) -> Vec<String> {
 
 #[test]
 fn denies_whatever_it_cannot_decide_safely() {
-    let bare = Core::new(settings(0));
+    let bare = Core::new(settings(0), Clock::Boottime);
     assert_eq!(codes(&bare, &request("x", &json!({})), 0), ["STATE_UNAVAILABLE"]);
     bare.set_bundle(Arc::new(bundle(&json!({}), by_number)));
     assert_eq!(codes(&bare, &request("x", &json!({})), 0), ["STATE_UNAVAILABLE"]);
@@ -77,7 +56,7 @@ fn denies_whatever_it_cannot_decide_safely() {
     let stale = core(0, by_number);
     let asks = request("x", &json!({"at_least_as_fresh": "5.01010101"}));
     assert_eq!(codes(&stale, &asks, 0), ["STATE_STALE"]);
-    stale.records.apply(&[], position(5));
+    stale.records.apply(0, &[], position(5));
     assert_eq!(codes(&stale, &asks, 0), ["LATE"]);
 }
 
@@ -85,6 +64,7 @@ fn denies_whatever_it_cannot_decide_safely() {
 fn the_time_is_the_request_s_within_the_skew_and_never_before_the_clock() {
     let core = core(0, by_number);
     core.records.apply(
+        0,
         &[Change { kind: "a", key: "x", document: Some(b"{\"n\":1772442005000}"), version: 1 }],
         position(1),
     );
@@ -107,7 +87,11 @@ fn the_cache_answers_again_only_while_nothing_changed() {
         by_number(input)
     });
     let evaluated = || EVALUATED.swap(0, Ordering::Relaxed);
-    core.records.apply(&[Change { kind: "a", key: "x", document: Some(b"{\"n\":100}"), version: 1 }], position(1));
+    core.records.apply(
+        0,
+        &[Change { kind: "a", key: "x", document: Some(b"{\"n\":100}"), version: 1 }],
+        position(1),
+    );
     let first = core.decide(&request("x", &json!({})), 10).expect("a decision");
     let again = core.decide(&request("x", &json!({"context": {"traceparent": "00-1"}})), 99).expect("a decision");
     assert_eq!((first.outcome.allow, again.outcome.allow, evaluated()), (true, true, 1));
@@ -116,9 +100,9 @@ fn the_cache_answers_again_only_while_nothing_changed() {
     assert_eq!(evaluated(), 1);
     assert!(codes(&core, &request("x", &json!({})), 9).is_empty(), "an entry says nothing of the time before it");
     assert_eq!(evaluated(), 1);
-    core.records.apply(&[Change { kind: "a", key: "x", document: None, version: 2 }], position(2));
+    core.records.apply(0, &[Change { kind: "a", key: "x", document: None, version: 2 }], position(2));
     assert_eq!(codes(&core, &request("x", &json!({})), 10), ["LATE"]);
-    core.records.install(Snapshot::default(), position(2));
+    core.records.install(0, Snapshot::default(), position(2), NEVER_NS);
     assert_eq!(codes(&core, &request("x", &json!({})), 10), ["LATE"]);
     assert_eq!(evaluated(), 2);
     core.set_bundle(Arc::new(bundle(&json!({}), |_| Err(EngineError::Undefined))));
@@ -154,12 +138,12 @@ proptest! {
                 match &step {
                     Step::Put(key, number) => {
                         let document = json!({"n": number}).to_string();
-                        core.records.apply(&[Change { kind: "a", key: &key.to_string(),
+                        core.records.apply(0, &[Change { kind: "a", key: &key.to_string(),
                             document: Some(document.as_bytes()), version: sequence }], position(sequence));
                     }
-                    Step::Delete(key) => core.records.apply(&[Change { kind: "a", key: &key.to_string(),
+                    Step::Delete(key) => core.records.apply(0, &[Change { kind: "a", key: &key.to_string(),
                         document: None, version: sequence }], position(sequence)),
-                    Step::Reload => core.records.install(Snapshot::default(), position(sequence)),
+                    Step::Reload => core.records.install(0, Snapshot::default(), position(sequence), NEVER_NS),
                     Step::Ask(..) => {}
                 }
             }

@@ -1,11 +1,14 @@
-//! The records that one decision uses, captured together so that no decision mixes two states.
+//! The records that one decision uses, captured together with their position and deadline, so that no decision
+//! mixes two states.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::state::State;
-use crate::bundle::{Lookup, Source};
+use super::shards::Shards;
+use super::spread::FullKey;
+use super::view::View;
+use crate::bundle::{Bundle, Lookup, Source};
 
 /// What one lookup found.
 pub struct Found {
@@ -15,39 +18,41 @@ pub struct Found {
     pub document: Option<Arc<[u8]>>,
 }
 
-/// The findings in the order of the bundle's lookups, and the state they are of.
+/// The policy, its findings in the order of its lookups, and the state that they are of.
 pub struct Captured {
+    pub bundle: Arc<Bundle>,
     pub found: Vec<Found>,
-    pub token: Arc<str>,
-    pub generation: u64,
+    pub view: Arc<View>,
+    /// Until when an answer made from this may leave: never to be read again later, as a newer one says
+    /// nothing of these records.
+    pub deadline_ns: i64,
 }
 
 impl Captured {
-    pub(super) fn of(state: &State, lookups: &[Lookup], document: &Value) -> Self {
-        let mut key = String::new();
-        let found = lookups.iter().map(|lookup| find(state, lookup, document, &mut key)).collect();
-        Self { found, token: state.token(), generation: state.generation() }
+    /// None: no policy or not every shard is loaded.
+    pub(super) fn of(shards: &Shards, document: &Value) -> Option<Self> {
+        let (Some(bundle), Some(view)) = (&shards.bundle, shards.view()) else { return None };
+        let mut full = FullKey::default();
+        let found = bundle.lookups.iter().map(|lookup| find(shards, lookup, document, &mut full)).collect();
+        Some(Self { found, bundle: Arc::clone(bundle), view: Arc::clone(view), deadline_ns: shards.deadline_ns() })
     }
 }
 
-fn find(state: &State, lookup: &Lookup, document: &Value, key: &mut String) -> Found {
-    let nothing = Found { version: 0, document: None };
-    let kind = state.kind(&lookup.kind);
-    match &lookup.source {
-        Source::All => match kind {
-            Some(kind) => Found { version: kind.changed, document: Some(kind.joined()) },
-            None => Found { version: 0, document: Some(Arc::from(*b"{}")) },
-        },
-        Source::Key(alternatives) => {
-            let filled = alternatives.iter().any(|template| {
-                key.clear();
-                template.fill(document, key)
-            });
-            let record = if filled { kind.and_then(|kind| kind.records.get(key.as_str())) } else { None };
-            record.map_or(nothing, |record| Found {
-                version: record.version,
-                document: Some(Arc::clone(&record.document)),
-            })
+fn find(shards: &Shards, lookup: &Lookup, document: &Value, full: &mut FullKey) -> Found {
+    let alternatives = match &lookup.source {
+        Source::All => {
+            let (version, all) = shards.all(&lookup.kind);
+            return Found { version, document: Some(all) };
         }
+        Source::Key(alternatives) => alternatives,
+    };
+    let nothing = Found { version: 0, document: None };
+    let filled = alternatives.iter().any(|template| template.fill(document, full.begin(&lookup.kind)));
+    if !filled {
+        return nothing;
     }
+    let state = shards.state(full.shard(shards.count()));
+    let record = state.and_then(|state| state.kind(&lookup.kind)).and_then(|kind| kind.records.get(full.key()));
+    record
+        .map_or(nothing, |record| Found { version: record.version, document: Some(Arc::clone(&record.document)) })
 }

@@ -20,13 +20,13 @@ impl Message for Answer {
         let Some(decision) = &self.0 else { return };
         out.put_slice(outcome_bytes(&decision.outcome));
         text(7, &decision.policy_revision, out);
-        text(8, &decision.state_token, out);
+        text(8, decision.state_token(), out);
         text(9, &decision.decision_id, out);
     }
 
     fn encoded_len(&self) -> usize {
         let Some(decision) = &self.0 else { return 0 };
-        [&*decision.policy_revision, &*decision.state_token, &decision.decision_id]
+        [&*decision.policy_revision, decision.state_token(), &decision.decision_id]
             .into_iter()
             .map(text_len)
             .fold(outcome_bytes(&decision.outcome).len(), usize::saturating_add)
@@ -118,12 +118,13 @@ mod tests {
     use super::Answer;
     use crate::decision::{Decision, Outcome};
     use crate::error::FailClosed;
+    use crate::records::View;
 
     #[test]
     fn its_length_is_what_it_writes() {
         let outcome = Arc::new(Outcome::fail_closed(FailClosed::StateStale));
-        let decision =
-            Decision { outcome, policy_revision: "r".into(), state_token: "".into(), decision_id: "d".repeat(32) };
+        let view = Some(Arc::new(View::named("1.00000000")));
+        let decision = Decision { outcome, policy_revision: "r".into(), decision_id: "d".repeat(32), view };
         let answer = Answer(Some(decision));
         assert_eq!(answer.encode_to_vec().len(), answer.encoded_len());
         assert!(answer.encode_to_vec().ends_with(b"dd"));

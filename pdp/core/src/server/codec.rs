@@ -11,6 +11,15 @@ use crate::error::InvalidRequest;
 
 pub struct Codec<T, U>(PhantomData<(T, U)>);
 
+/// A message that goes out, and what of it is held until its call has been answered.
+pub trait Outgoing: Message {
+    /// Dropped together with the response's body.
+    type Held: Send + 'static;
+
+    /// Called once the message is encoded.
+    fn held(self) -> Self::Held;
+}
+
 impl<T, U> Default for Codec<T, U> {
     fn default() -> Self {
         Self(PhantomData)
@@ -19,35 +28,43 @@ impl<T, U> Default for Codec<T, U> {
 
 impl<T, U> tonic::codec::Codec for Codec<T, U>
 where
-    T: Message + Send + 'static,
+    T: Outgoing + Send + 'static,
     U: Message + Default + Send + 'static,
 {
     type Encode = T;
     type Decode = U;
-    type Encoder = Proto<T>;
-    type Decoder = Proto<U>;
+    type Encoder = ProtoEncoder<T>;
+    type Decoder = ProtoDecoder<U>;
 
-    fn encoder(&mut self) -> Proto<T> {
-        Proto(PhantomData)
+    fn encoder(&mut self) -> ProtoEncoder<T> {
+        ProtoEncoder { held: None }
     }
 
-    fn decoder(&mut self) -> Proto<U> {
-        Proto(PhantomData)
+    fn decoder(&mut self) -> ProtoDecoder<U> {
+        ProtoDecoder(PhantomData)
     }
 }
 
-pub struct Proto<T>(PhantomData<T>);
+/// Made for one call and owned by its response's body, which lives until the HTTP/2 layer has taken its last
+/// frame, or the call was cancelled.
+pub struct ProtoEncoder<T: Outgoing> {
+    held: Option<T::Held>,
+}
 
-impl<T: Message> Encoder for Proto<T> {
+impl<T: Outgoing> Encoder for ProtoEncoder<T> {
     type Item = T;
     type Error = Status;
 
     fn encode(&mut self, item: T, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        item.encode(out).map_err(|error| Status::internal(error.to_string()))
+        item.encode(out).map_err(|error| Status::internal(error.to_string()))?;
+        self.held = Some(item.held());
+        Ok(())
     }
 }
 
-impl<T: Message + Default> Decoder for Proto<T> {
+pub struct ProtoDecoder<T>(PhantomData<T>);
+
+impl<T: Message + Default> Decoder for ProtoDecoder<T> {
     type Item = T;
     type Error = Status;
 

@@ -1,4 +1,5 @@
-//! Ready only once a policy and a state are loaded, and not any more when stopping.
+//! Ready only once a policy and a state are loaded, and not any more when stopping. Ready says nothing of how
+//! fresh the state is: a denial because it is stale is an answer too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tonic_health::server::HealthReporter;
 
 use super::Stage;
 use crate::decide::Core;
+use crate::records::NEVER_NS;
 
 /// The whole server, and its decision service by name.
 const SERVICES: [&str; 2] = ["", "pdp.decision.v1.DecisionService"];
@@ -40,27 +42,65 @@ pub async fn report(core: Arc<Core>, reporter: HealthReporter, stopping: watch::
     }
 }
 
-/// `/healthz/live` and `/healthz/ready`.
+type Watched = State<(Arc<Core>, watch::Receiver<Stage>)>;
+
+/// `/healthz/live`, `/healthz/ready`, and `/healthz/fresh` for those who rather take a sidecar that denies
+/// because its state is stale out of rotation.
 pub async fn serve_http(
     core: Arc<Core>,
     listener: tokio::net::TcpListener,
     stopping: watch::Receiver<Stage>,
 ) -> std::io::Result<()> {
+    let ready = async |State((core, stopping)): Watched| answer(&Health::of(&core, &stopping), |it| it.ready);
+    let fresh = async |State((core, stopping)): Watched| {
+        answer(&Health::of(&core, &stopping), |it| it.ready && it.state == "fresh")
+    };
     let router = axum::Router::new()
         .route("/healthz/live", get(|| async { Json(json!({"live": true})) }))
         .route("/healthz/ready", get(ready))
+        .route("/healthz/fresh", get(fresh))
         .with_state((core, stopping.clone()));
     axum::serve(listener, router).with_graceful_shutdown(super::reached(stopping, Stage::Stopping)).await
 }
 
-async fn ready(State((core, stopping)): State<(Arc<Core>, watch::Receiver<Stage>)>) -> (StatusCode, Json<Value>) {
-    let stopping = *stopping.borrow() > Stage::Serving;
-    let ready = core.ready() && !stopping;
-    let answer = json!({
-        "ready": ready,
-        "stopping": stopping,
-        "policy_revision": core.bundle().map(|bundle| bundle.revision.to_string()),
-        "state_token": core.records.token().map(|token| token.to_string()),
+struct Health {
+    ready: bool,
+    stopping: bool,
+    state: &'static str,
+    /// None: nothing is loaded, or it never goes stale.
+    fresh_for_ms: Option<i64>,
+    policy_revision: Option<String>,
+    state_token: Option<String>,
+}
+
+impl Health {
+    fn of(core: &Core, stopping: &watch::Receiver<Stage>) -> Self {
+        let stopping = *stopping.borrow() > Stage::Serving;
+        let (view, left_ns) = (core.records.view(), core.records.fresh_for_ns());
+        let never = core.records.deadline_ns() == NEVER_NS;
+        Self {
+            ready: core.ready() && !stopping,
+            stopping,
+            state: match view {
+                None => "loading",
+                Some(_) if left_ns > 0 => "fresh",
+                Some(_) => "stale",
+            },
+            fresh_for_ms: (view.is_some() && !never).then_some(left_ns.div_euclid(1_000_000)),
+            policy_revision: core.records.bundle().map(|bundle| bundle.revision.to_string()),
+            state_token: view.map(|view| view.token.to_string()),
+        }
+    }
+}
+
+fn answer(health: &Health, holds: impl Fn(&Health) -> bool) -> (StatusCode, Json<Value>) {
+    let document = json!({
+        "ready": health.ready,
+        "stopping": health.stopping,
+        "state": health.state,
+        "fresh_for_ms": health.fresh_for_ms,
+        "policy_revision": health.policy_revision,
+        "state_token": health.state_token,
     });
-    (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(answer))
+    (if holds(health) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(document))
 }

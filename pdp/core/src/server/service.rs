@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::{Stream, StreamExt};
 use tokio::sync::watch;
@@ -13,8 +14,8 @@ use super::answer::Answer;
 use super::convert;
 use super::proto::{
     CheckBatchRequest, CheckBatchResponse, CheckBatchResult, CheckRequest, CheckStreamRequest,
-    CheckStreamResponse, InvalidRequest as InvalidMessage, check_batch_result, check_stream_response,
-    decision_service_server::DecisionService,
+    CheckStreamResponse, InvalidRequest as InvalidMessage, WatchRequest, WatchResponse, check_batch_result,
+    check_stream_response, decision_service_server::DecisionService,
 };
 use crate::decide::Core;
 use crate::error::InvalidRequest;
@@ -47,12 +48,13 @@ async fn answer(core: &Arc<Core>, message: CheckRequest, clock_ms: i64) -> Resul
 
 async fn decide(core: &Arc<Core>, message: CheckRequest, clock_ms: i64) -> Result<Answer, InvalidRequest> {
     let request = convert::request(message, core.settings.max_request_bytes)?;
-    if core.fresh_enough(&request) {
-        return Ok(Answer(Some(core.decide(&request, clock_ms)?)));
+    let began = Instant::now();
+    if let Some(decision) = core.decide_at_once(&request, clock_ms)? {
+        return Ok(Answer(Some(decision)));
     }
     // The wait for a newer state must not hold up the calls that share this thread.
     let waiting = Arc::clone(core);
-    let decided = tokio::task::spawn_blocking(move || waiting.decide(&request, clock_ms)).await;
+    let decided = tokio::task::spawn_blocking(move || waiting.decide_since(&request, clock_ms, began)).await;
     match decided {
         Ok(decision) => Ok(Answer(Some(decision?))),
         Err(error) => Err(InvalidRequest::new("", format!("could not be decided: {error}"))),
@@ -114,5 +116,11 @@ impl DecisionService for DecisionServer {
             }
         });
         Ok(Response::new(Box::pin(answers)))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+
+    async fn watch(&self, _: Call<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("watches are not served yet"))
     }
 }

@@ -1,0 +1,72 @@
+//! How records are spread over shards: the one place that says it, for the whole core.
+
+/// Between the kind and the key where both stand in one text; neither holds it.
+const BETWEEN: char = '\0';
+
+/// A record's kind and key in one text, reused from lookup to lookup.
+#[derive(Default)]
+pub(super) struct FullKey {
+    text: String,
+    /// Where the key begins.
+    key_at: usize,
+}
+
+impl FullKey {
+    pub fn of(kind: &str, key: &str) -> Self {
+        let mut full = Self::default();
+        full.begin(kind).push_str(key);
+        full
+    }
+
+    /// Starts anew with a kind; the key is to be appended to what it gives.
+    pub fn begin(&mut self, kind: &str) -> &mut String {
+        self.text.clear();
+        self.text.push_str(kind);
+        self.text.push(BETWEEN);
+        self.key_at = self.text.len();
+        &mut self.text
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn key(&self) -> &str {
+        self.text.get(self.key_at..).unwrap_or_default()
+    }
+
+    /// The shard of the record, of so many. The store spreads them by the same rule: the CRC-32 (as zlib's) of
+    /// the kind, a NUL and the key, modulo the number of shards.
+    pub fn shard(&self, shards: usize) -> usize {
+        if shards < 2 {
+            return 0;
+        }
+        let checksum = usize::try_from(crc32fast::hash(self.text.as_bytes())).unwrap_or_default();
+        checksum.checked_rem(shards).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FullKey;
+
+    #[test]
+    fn the_shard_is_what_zlib_makes_of_kind_and_key() {
+        // As Python says: zlib.crc32(kind.encode() + b"\0" + key.encode()) % 16.
+        for (kind, key, shard) in SHARDS {
+            assert_eq!(FullKey::of(kind, key).shard(16), shard, "{kind} {key}");
+            assert_eq!(FullKey::of(kind, key).shard(1), 0);
+        }
+    }
+
+    const SHARDS: [(&str, &str, usize); 4] =
+        [("account", "u1", 1), ("account", "", 10), ("block", "account:é", 6), ("incident", "2026-03/brand", 14)];
+
+    #[test]
+    fn a_key_may_be_begun_again() {
+        let mut full = FullKey::default();
+        full.begin("account").push_str("half of it");
+        full.begin("account").push('x');
+        assert_eq!((full.key(), full.shard(16)), ("x", FullKey::of("account", "x").shard(16)));
+    }
+}
