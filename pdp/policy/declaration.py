@@ -134,7 +134,11 @@ class _Reader:
     def _kind(self, name: str, value: Any) -> str:
         where = f"kinds.{name}"
         kind = self._mapping(value, where)
-        self._keys(kind, where, required=("schema",), optional=("key", "key_pattern"))
+        self._keys(kind, where, required=("schema",), optional=("key", "key_pattern", "replicated", "wait"))
+        if not isinstance(kind.get("replicated", False), bool):
+            raise BundleError(f"{where}.replicated must be true or false.")
+        if kind.get("wait", "all") != "all":
+            raise BundleError(f"{where}.wait can only be all.")
         if ("key" in kind) == ("key_pattern" in kind):
             raise BundleError(f"{where} needs either key (a template over the document) or key_pattern.")
         if "key" in kind:

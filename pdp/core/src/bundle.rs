@@ -95,6 +95,11 @@ impl Bundle {
             kinds.insert(name.clone(), Kind::load(name, kind, schema(&kind.schema)?)?);
         }
         let lookups = lookups(&declaration)?;
+        for lookup in lookups.iter().filter(|lookup| matches!(lookup.source, Source::All)) {
+            if let Some(kind) = kinds.get_mut(&lookup.kind) {
+                kind.replicated = true;
+            }
+        }
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             revision: parts.revision.into(),
@@ -108,6 +113,11 @@ impl Bundle {
             request_schema,
             last_policy_error: Mutex::new(None),
         })
+    }
+
+    /// The names of the kinds that are so.
+    pub fn kinds_that<'a>(&'a self, are: impl Fn(&Kind) -> bool + 'a) -> impl Iterator<Item = &'a str> {
+        self.kinds.iter().filter(move |(_, kind)| are(kind)).map(|(name, _)| name.as_str())
     }
 
     /// Keeps why an evaluation failed, for the operator's log.

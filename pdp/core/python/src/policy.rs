@@ -56,6 +56,16 @@ impl Policy {
     }
 
     #[getter]
+    fn replicated_kinds(&self) -> Vec<&str> {
+        self.0.kinds_that(|kind| kind.replicated).collect()
+    }
+
+    #[getter]
+    fn barrier_kinds(&self) -> Vec<&str> {
+        self.0.kinds_that(|kind| kind.barrier).collect()
+    }
+
+    #[getter]
     fn entrypoint(&self) -> &str {
         &self.0.entrypoint
     }

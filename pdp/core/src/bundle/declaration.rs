@@ -37,6 +37,20 @@ pub struct KindDeclaration {
     pub key: Option<String>,
     #[serde(default)]
     pub key_pattern: Option<String>,
+    /// Held whole by every sidecar, also where other kinds are held on demand.
+    #[serde(default)]
+    pub replicated: bool,
+    /// How long a change of this kind waits, unless asked otherwise.
+    #[serde(default)]
+    pub wait: Option<Wait>,
+}
+
+/// How long a change waits, where that is more than until it is durable and its own sidecar decides on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// Until no sidecar decides without it.
+    All,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -66,6 +80,14 @@ impl Declaration {
     pub fn read(json: &[u8]) -> Result<Self, LoadError> {
         let declaration: Self =
             serde_json::from_slice(json).map_err(|error| LoadError(format!("bundle.yaml: {error}")))?;
+        for name in declaration.kinds.keys() {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+            if !name.bytes().all(plain) || name.is_empty() {
+                return Err(LoadError(format!(
+                    "bundle.yaml: kinds.{name}: a name has letters, digits, underscores and hyphens only"
+                )));
+            }
+        }
         for (name, lookup) in &declaration.lookups {
             if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') || name.is_empty() {
                 return Err(LoadError(format!(

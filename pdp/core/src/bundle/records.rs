@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Bundle;
-use super::declaration::KindDeclaration;
+use super::declaration::{KindDeclaration, Wait};
 use super::path::Template;
 use super::schema::Schema;
 use crate::error::{InvalidRecord, LoadError};
@@ -11,6 +11,10 @@ use crate::strict_json;
 
 /// A kind of record that the bundle declares.
 pub struct Kind {
+    /// Held whole by every sidecar: declared so, or looked up with `all`.
+    pub replicated: bool,
+    /// A change waits, unless asked otherwise, until no sidecar decides without it.
+    pub barrier: bool,
     schema: Schema,
     key: Option<Template>,
     key_pattern: Option<Schema>,
@@ -51,7 +55,8 @@ impl Kind {
                 Schema::load(&format!("bundle.yaml: kinds.{name}.key_pattern"), text.as_bytes())
             })
             .transpose()?;
-        Ok(Self { schema, key, key_pattern })
+        let barrier = declared.wait == Some(Wait::All);
+        Ok(Self { replicated: declared.replicated, barrier, schema, key, key_pattern })
     }
 
     fn check_key(&self, key: &str, document: Option<&Value>) -> Result<(), String> {
