@@ -1,8 +1,8 @@
 """The lockout barrier: a write that returns when no sidecar can decide without it any more.
 
-A sidecar answers only while it holds a freshness proof, and every proof started before the write runs out after
-a known time. Waiting that time is always enough, whoever is registered (the timed path); the registry makes
-the usual case fast (the fast path). The protocol and its proof: `docs/decisions`, the lockout barrier.
+A sidecar answers only while it holds a freshness proof, and every proof started before the write runs out
+after a known time. Waiting that time is always enough, whoever is registered (the timed path); the registry
+makes the usual case fast (the fast path). The protocol and its proof: `docs/decisions`, the lockout barrier.
 """
 
 import time

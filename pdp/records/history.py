@@ -28,6 +28,8 @@ class History:
         return self._chains.get(position.seq) == position.chain
 
     def covers(self, position: Position) -> bool:
-        """Whether the state is at `position` or later, as far as is known: it may be older than what is kept."""
+        """Whether the state is at `position` or later, as far as is known: what is older than all that is
+        kept counts as held.
+        """
         oldest = next(iter(self._chains))
         return self.contains(position) or position.seq < oldest

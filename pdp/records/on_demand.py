@@ -17,8 +17,8 @@ _CATCH_UP_SECONDS = 2.0
 class Fetcher:
     """A thread that fetches the records that decisions wait for.
 
-    While one batch is fetched the next one gathers, so that a burst of misses costs few round trips. Records are
-    supplied at a position that the shard's state has reached, so that no decision mixes two states.
+    While one batch is fetched the next one gathers, so that a burst of misses costs few round trips. Records
+    are supplied at a position that the shard's state has reached, so that no decision mixes two states.
     """
 
     def __init__(self, store: RecordStore, core: Core, shards: list[ShardFollower]) -> None:
@@ -45,7 +45,7 @@ class Fetcher:
                     self._fetch(shard, keys)
                 except StoreError as error:
                     # The decisions that wait are denied when their time is over; the next ones ask again.
-                    log.error("Records that decisions need cannot be fetched: %s", error)
+                    log.warning("Records that decisions need cannot be fetched: %s", error)
 
     def _fetch(self, shard: int, keys: list[tuple[str, str]]) -> None:
         fetched = self._store.fetch(shard, keys)

@@ -147,8 +147,7 @@ class ShardFollower:
     def _first_proof(self, state: Snapshot, history: History) -> int:
         """Registers the state under construction and gives the deadline of its first proof. Nothing counts as
         drained: answers may still come from the state before."""
-        asked = self._host.clock()
-        head = self._beat(history.position, drained=0)
+        asked, head = self._beat(history.position, drained=0)
         while not history.contains(head):
             before = history.position
             if self._host.clock() >= asked + self._timing.lease_ns or before.seq > head.seq:
@@ -197,10 +196,9 @@ class ShardFollower:
             if self._must_load or self._history is None:
                 return
             generation, position = self._generation, self._history.position
-        # t0 comes before the request is sent. What is drained is read after the position, so never above it.
-        asked = self._host.clock()
         try:
-            head = self._beat(position, self._core.drained(self._shard))
+            # What is drained is read after the position, so never above it.
+            asked, head = self._beat(position, self._core.drained(self._shard))
         except ForkError:
             with self._publishing:
                 if generation == self._generation:
@@ -213,8 +211,8 @@ class ShardFollower:
             self._proofs.append((asked + self._timing.lease_ns, head))
             self._settle()
 
-    def _beat(self, position: Position, drained: int) -> Position:
-        """One beat, counted; gives the head that the store named."""
+    def _beat(self, position: Position, drained: int) -> tuple[int, Position]:
+        """One beat, counted; gives the moment before it was sent, and the head that the store named."""
         with self._publishing:
             self._number += 1
             number = self._number
@@ -226,6 +224,7 @@ class ShardFollower:
             lease_ms=self._timing.lease_ns // 1_000_000,
             about=self._host.about(),
         )
+        asked = self._host.clock()
         try:
             head = self._store.beat(beat, self._shard)
         except StoreError as error:
@@ -233,7 +232,7 @@ class ShardFollower:
             raise
         self._core.count_event("beat", "proof")
         self._host.observe(self._shard, head.epoch)
-        return head.position
+        return asked, head.position
 
     def _settle(self) -> None:
         """Proofs whose head the state holds count; those whose head is of another history never will."""
