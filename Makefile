@@ -20,6 +20,7 @@ export PATH := $(BIN):$(TOOLS):$(PATH)
 OPA_VERSION := 1.22.2
 BUF_VERSION := 1.75.0
 GRPCURL_VERSION := 1.9.4
+TOXIPROXY_VERSION := 2.12.0
 
 PROTOS := $(shell find proto -name '*.proto')
 RUST := $(shell find pdp/core adapters bench -name target -prune -o -name node_modules -prune -o \
@@ -40,7 +41,7 @@ help:
 # ── setup ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 setup: $(DONE)/python $(DONE)/opa-$(OPA_VERSION) $(DONE)/buf-$(BUF_VERSION) $(DONE)/grpcurl-$(GRPCURL_VERSION) \
-	$(DONE)/promtool
+	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool
 
 $(DONE)/python: requirements.lock
 	$(call say,Python packages into .venv)
@@ -50,18 +51,21 @@ $(DONE)/python: requirements.lock
 	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements.lock
 	@rm -f $(DONE)/build && touch $@
 
-# A tool whose binary is there already in the pinned version is not built again.
+# A tool whose binary is there already in the pinned version is not built again. Its binary is called as the first
+# argument says, whatever go names it (toxiproxy's would be "server").
 define go_tool
 $(DONE)/$(1)-$(2):
 	$$(call say,$(1) $(2) (compiled once; a minute or three))
 	@mkdir -p $$(DONE) $$(TOOLS)
 	@go version -m $$(TOOLS)/$(1) 2>/dev/null | grep -E '^[[:space:]]mod[[:space:]].*[[:space:]]v$(2)([[:space:]]|$$$$)' >/dev/null \
-		|| GOBIN=$$(TOOLS) go install $(3)@v$(2)
+		|| { rm -rf $$(TOOLS)/new-$(1) && GOBIN=$$(TOOLS)/new-$(1) go install $(3)@v$(2) \
+			&& mv $$(TOOLS)/new-$(1)/* $$(TOOLS)/$(1) && rmdir $$(TOOLS)/new-$(1); }
 	@rm -f $$(DONE)/$(1)-* && touch $$@
 endef
 $(eval $(call go_tool,opa,$(OPA_VERSION),github.com/open-policy-agent/opa))
 $(eval $(call go_tool,buf,$(BUF_VERSION),github.com/bufbuild/buf/cmd/buf))
 $(eval $(call go_tool,grpcurl,$(GRPCURL_VERSION),github.com/fullstorydev/grpcurl/cmd/grpcurl))
+$(eval $(call go_tool,toxiproxy-server,$(TOXIPROXY_VERSION),github.com/Shopify/toxiproxy/v2/cmd/server))
 
 $(DONE)/promtool:
 	$(call say,promtool)

@@ -1,0 +1,181 @@
+"""Several sidecar processes on one store, which can be killed, stopped and started; the history says when."""
+
+import contextlib
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from pdp.decision.v1.decision_pb2 import CheckRequest, CheckResponse
+from pdp.decision.v1.decision_service_pb2_grpc import DecisionServiceStub
+from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
+from pdp.wire import request_to_message
+from tests.end_to_end.sidecar import Sidecar, Starter, http
+from tests.faults.checker import ward_of
+from tests.faults.history import Final, History, Lock, Outage
+
+DOORS = Path(__file__).parent / "doors"
+SERVE = ("-m", "pdp", "serve", "--json")
+_DEADLINE_SECONDS = 30.0
+
+
+def request(door: Lock) -> CheckRequest:
+    """May somebody pass a door?"""
+    ward = ward_of(door).partition("/")[2]
+    return request_to_message(
+        {
+            "subject": {"type": "user", "id": "someone"},
+            "action": {"name": "pass"},
+            "resource": {"type": "door", "id": door.partition("/")[2], "properties": {"ward": ward}},
+        }
+    )
+
+
+class Place:
+    """A sidecar's place in the fleet: the process that holds it now, and clients for it."""
+
+    def __init__(self, name: str, settings: dict[str, str], program: Sequence[str]) -> None:
+        self.name, self.settings, self.program = name, settings, program
+        self.down_since: int | None = None
+        self.sidecar: Sidecar | None = None
+        self.decisions: DecisionServiceStub | None = None
+        self.records: RecordServiceStub | None = None
+
+    @property
+    def up(self) -> bool:
+        return self.down_since is None and self.sidecar is not None
+
+    def hold(self, sidecar: Sidecar) -> None:
+        """The process that holds the place from now on."""
+        self.sidecar = sidecar
+        self.decisions = DecisionServiceStub(sidecar.channel())
+        self.records = RecordServiceStub(sidecar.channel(sidecar.admin))
+
+    def ask(self, door: Lock) -> "grpc.Future[CheckResponse]":
+        """A check under way."""
+        assert self.decisions
+        asked: grpc.Future[CheckResponse] = self.decisions.Check.future(
+            request(door), timeout=_DEADLINE_SECONDS
+        )
+        return asked
+
+    def ready(self) -> dict[str, Any]:
+        """What /healthz/ready says, with its status as "status"."""
+        assert self.sidecar
+        status, text = http(self.sidecar.http, "/healthz/ready")
+        with contextlib.suppress(ValueError):
+            return {"status": status, **json.loads(text)}
+        return {"status": status, "text": text}
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A metric's value; the sum where several samples have these labels."""
+        assert self.sidecar
+        total = 0.0
+        for line in http(self.sidecar.metrics, "/metrics")[1].splitlines():
+            sample, _, value = line.rpartition(" ")
+            if sample.partition("{")[0] == name and all(f'{k}="{v}"' in sample for k, v in labels.items()):
+                total += float(value)
+        return total
+
+
+class Fleet:
+    """The sidecars of a run, by name."""
+
+    def __init__(self, folder: Path, history: History) -> None:
+        self._starter = Starter(folder)
+        self.history = history
+        self.places: dict[str, Place] = {}
+
+    def __getitem__(self, name: str) -> Place:
+        return self.places[name]
+
+    def add(self, *names: str, program: Sequence[str] = SERVE, **settings: str) -> None:
+        """Starts sidecars side by side and waits until all are ready."""
+        for name in names:
+            self.places[name] = Place(name, settings, program)
+        self._start([self.places[name] for name in names])
+
+    def _start(self, places: list[Place]) -> None:
+        started = [self._process(place) for place in places]
+        for place, sidecar in zip(places, started, strict=True):
+            self._starter.wait(sidecar)
+            place.hold(sidecar)
+
+    def _process(self, place: Place) -> Sidecar:
+        variables: dict[str, Any] = {f"PDP_{name}": value for name, value in place.settings.items()}
+        return self._starter(policy=DOORS, ready=False, program=place.program, PDP_THREADS="2", **variables)
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        place = self._down(name)
+        assert place.sidecar
+        place.sidecar.signal(signal.SIGKILL)
+        place.sidecar.ended()
+
+    def start(self, name: str, **settings: str) -> None:
+        """A new process in the place of one that was killed; settings given here hold from now on."""
+        place = self.places[name]
+        place.settings |= settings
+        self._start([place])
+        self._up(place)
+
+    @contextlib.contextmanager
+    def stopped(self, name: str) -> Iterator[None]:
+        """SIGSTOP, then SIGCONT. Answers may be late meanwhile, but come."""
+        sidecar = self.places[name].sidecar
+        assert sidecar
+        sidecar.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            sidecar.signal(signal.SIGCONT)
+
+    def _down(self, name: str) -> Place:
+        place = self.places[name]
+        place.down_since = time.monotonic_ns()
+        return place
+
+    def _up(self, place: Place) -> None:
+        assert place.down_since is not None
+        # Calls that were under way are told a moment later.
+        self.history.outages.append(Outage(place.name, place.down_since, time.monotonic_ns()))
+        place.down_since = None
+
+    def finals(self, doors: Sequence[Lock]) -> list[Final]:
+        """What every sidecar says of every door, now."""
+        finals = []
+        for place in self.places.values():
+            answers = {door: place.ask(door).result() for door in doors}
+            tokens = {answer.state_token for answer in answers.values()}
+            shown = {
+                door: (answer.allow, tuple(reason.code for reason in answer.reasons))
+                for door, answer in answers.items()
+            }
+            finals.append(Final(place.name, " ".join(sorted(tokens)), shown))
+        return finals
+
+    def messages(self) -> str:
+        """The logs, for a failed test."""
+        return "\n".join(f"--- {each.log.name}\n{each.messages()}" for each in self._starter.started)
+
+    def close(self) -> None:
+        """Ends every process, stopped ones too."""
+        threads = [threading.Thread(target=_end(each)) for each in self._starter.started]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def _end(sidecar: Sidecar) -> Callable[[], None]:
+    def end() -> None:
+        if sidecar.process.poll() is None:
+            sidecar.signal(signal.SIGCONT)
+        sidecar.close()
+
+    return end
