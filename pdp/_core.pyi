@@ -168,6 +168,9 @@ class Core:
     def check_batch(self, requests: Sequence[bytes], at_ms: int | None = None) -> list[bytes | RequestError]:
         """As `check`, all at one moment."""
 
+    def hold(self, request: bytes, at_ms: int | None = None) -> Held:
+        """For simulations: a decision up to its last check, which a pause may precede. Raises RequestError."""
+
     def policy_input(self, request: bytes, at_ms: int | None = None) -> bytes:
         """The input document (canonical JSON) that the policy would see. Raises RequestError."""
 
@@ -178,6 +181,19 @@ class Core:
     def metrics(self) -> list[tuple[str, str, str, list[str], list[tuple[list[str], Reading]]]]:
         """(name, "counter" | "gauge" | "histogram", help, label names, samples). A sample is (label values,
         value); a histogram's value is ([(upper bound, cumulative count), …], sum)."""
+
+@final
+class Held:
+    """A decision that may not leave yet; the state that it was made from counts as in use until `release`."""
+
+    allow: bool
+    """What the policy says; False without a state."""
+
+    def in_time(self) -> bool:
+        """The last check: whether the deadline captured with the state still lies ahead."""
+
+    def release(self) -> None:
+        """The answer left, or was dropped."""
 
 @final
 class Server:

@@ -20,7 +20,7 @@ pub struct Settings {
     pub cache_bytes: u64,
     /// How far `context.time` may be from the clock.
     pub clock_skew_ms: i64,
-    /// How long `at_least_as_fresh` may wait.
+    /// How long a request may wait for a state that it asks for, and for records that are held on demand.
     pub freshness_wait: Duration,
     pub max_request_bytes: usize,
     /// Of the records.
@@ -31,6 +31,19 @@ pub struct Settings {
 
 /// A decision, or why there can be none yet.
 type Attempt = Result<Decision, NotYet>;
+
+/// An outcome that may not leave yet, and the state that it was made from.
+pub struct Held {
+    captured: Captured,
+    outcome: Arc<Outcome>,
+}
+
+impl Held {
+    /// What the policy says, whether or not it may leave.
+    pub fn allow(&self) -> bool {
+        self.outcome.allow
+    }
+}
 
 /// How often a request is decided before it is denied because the state ran out meanwhile.
 const ATTEMPTS: usize = 2;
@@ -46,7 +59,7 @@ pub struct Core {
 impl Core {
     pub fn new(settings: Settings, clock: Clock) -> Self {
         Self {
-            records: RecordCache::new(settings.shards, clock),
+            records: RecordCache::new(settings.shards, settings.on_demand_bytes, clock),
             metrics: Metrics::default(),
             evaluator: CachedEvaluator::new(EngineEvaluator, settings.cache_bytes),
             settings,
@@ -54,7 +67,7 @@ impl Core {
     }
 
     /// Decides one request. `clock_ms`: the clock's reading, epoch milliseconds. May wait for a state that
-    /// the request asks for, within the bound of the settings; never fails otherwise than by an invalid
+    /// the request asks for, and for records held on demand, within the bound of the settings; never fails otherwise than by an invalid
     /// request: what cannot be decided safely is a denial.
     pub fn decide(&self, request: &Request, clock_ms: i64) -> Result<Decision, InvalidRequest> {
         self.decide_since(request, clock_ms, Instant::now())
@@ -67,11 +80,11 @@ impl Core {
         clock_ms: i64,
         began: Instant,
     ) -> Result<Decision, InvalidRequest> {
-        let until = began.checked_add(self.settings.freshness_wait);
+        let mut waiting = self.records.waiting(began.checked_add(self.settings.freshness_wait));
         loop {
             match self.attempt(request, clock_ms, began)? {
                 Ok(decision) => return Ok(decision),
-                Err(why) if !self.records.wait(why, until) => return Ok(self.denial(request, why, began)),
+                Err(why) if !waiting.on(&why) => return Ok(self.denial(request, &why, began)),
                 Err(_) => {}
             }
         }
@@ -82,29 +95,64 @@ impl Core {
         let began = Instant::now();
         match self.attempt(request, clock_ms, began)? {
             Ok(decision) => Ok(Some(decision)),
-            Err(NotYet::Unavailable) => Ok(Some(self.denial(request, NotYet::Unavailable, began))),
-            Err(NotYet::Behind) => Ok(None),
+            Err(why @ NotYet::Unavailable) => Ok(Some(self.denial(request, &why, began))),
+            Err(why) => {
+                self.records.ask_for(&why);
+                Ok(None)
+            }
         }
     }
 
+    /// Decides all at one moment; what they wait for, they wait for together.
+    pub fn decide_all(
+        &self,
+        requests: Vec<Result<Request, InvalidRequest>>,
+        clock_ms: i64,
+    ) -> Vec<Result<Decision, InvalidRequest>> {
+        let began = Instant::now();
+        let first = requests.into_iter().map(|request| {
+            let request = request?;
+            Ok((self.decide_at_once(&request, clock_ms)?, request))
+        });
+        let first: Vec<Result<_, InvalidRequest>> = first.collect();
+        let second = first.into_iter().map(|entry| match entry? {
+            (Some(decision), _) => Ok(decision),
+            (None, request) => self.decide_since(&request, clock_ms, began),
+        });
+        second.collect()
+    }
+
     fn attempt(&self, request: &Request, clock_ms: i64, began: Instant) -> Result<Attempt, InvalidRequest> {
-        let time_ms = self.time_of(request, clock_ms)?;
         let mut late = None;
         for _ in 0..ATTEMPTS {
-            let captured = match self.records.capture(&request.document, request.at_least_as_fresh.as_ref()) {
-                Ok(captured) => captured,
+            let held = match self.hold(request, clock_ms)? {
+                Ok(held) => held,
                 Err(why) => return Ok(Err(why)),
             };
-            let outcome = self.evaluator.outcome(&Question { request, captured: &captured, time_ms })?;
-            // The last act, and on the deadline captured with the records: this process may have been paused
-            // for any time since, and a proof that came meanwhile is one of newer records.
-            if self.records.clock.now_ns() < captured.deadline_ns {
-                return Ok(Ok(self.decision(request, captured, outcome, began)));
+            if self.in_time(&held) {
+                return Ok(Ok(self.decision(request, held.captured, held.outcome, began)));
             }
-            late = Some(captured);
+            late = Some(held.captured);
         }
         let stale = Arc::new(Outcome::fail_closed(FailClosed::StateStale));
         Ok(late.map(|captured| self.decision(request, captured, stale, began)).ok_or(NotYet::Unavailable))
+    }
+
+    /// The first part of a decision, for simulations that pause before the last one.
+    pub fn hold(&self, request: &Request, clock_ms: i64) -> Result<Result<Held, NotYet>, InvalidRequest> {
+        let time_ms = self.time_of(request, clock_ms)?;
+        let captured = match self.records.capture(&request.document, request.at_least_as_fresh.as_ref()) {
+            Ok(captured) => captured,
+            Err(why) => return Ok(Err(why)),
+        };
+        let outcome = self.evaluator.outcome(&Question { request, captured: &captured, time_ms })?;
+        Ok(Ok(Held { captured, outcome }))
+    }
+
+    /// The last act of a decision, on the deadline captured with the records: this process may have been paused
+    /// for any time since, and a proof that came meanwhile is one of newer records.
+    pub fn in_time(&self, held: &Held) -> bool {
+        self.records.clock.now_ns() < held.captured.deadline_ns
     }
 
     fn decision(&self, request: &Request, captured: Captured, outcome: Arc<Outcome>, began: Instant) -> Decision {
@@ -113,7 +161,7 @@ impl Core {
         Decision::new(outcome, Some(&*bundle), Some(view))
     }
 
-    fn denial(&self, request: &Request, why: NotYet, began: Instant) -> Decision {
+    fn denial(&self, request: &Request, why: &NotYet, began: Instant) -> Decision {
         let (bundle, view) = (self.records.bundle(), self.records.view());
         let outcome = Arc::new(Outcome::fail_closed(why.denial()));
         if let Some(bundle) = &bundle {

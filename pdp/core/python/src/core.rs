@@ -19,6 +19,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
 
 use crate::errors;
+use crate::held::Held;
 use crate::policy::Policy;
 use crate::snapshot::{RawChange, Snapshot, change};
 
@@ -185,6 +186,14 @@ impl Core {
         let decided =
             py.detach(|| self.decide(request, at_ms.unwrap_or_else(now_ms)).map(|decision| text(&decision)));
         decided.map(Cow::Owned).map_err(|error| errors::request(py, &error))
+    }
+
+    #[pyo3(signature = (request, at_ms = None))]
+    fn hold(&self, py: Python<'_>, request: &[u8], at_ms: Option<i64>) -> PyResult<Held> {
+        let request = self.read(request).map_err(|error| errors::request(py, &error))?;
+        let held = self.core.hold(&request, at_ms.unwrap_or_else(now_ms));
+        let held = held.map_err(|error| errors::request(py, &error))?.ok();
+        Ok(Held { core: Arc::clone(&self.core), held: Mutex::new(held) })
     }
 
     #[pyo3(signature = (requests, at_ms = None))]

@@ -2,6 +2,7 @@
 
 mod core;
 mod errors;
+mod held;
 mod policy;
 mod server;
 mod snapshot;
@@ -17,5 +18,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<policy::Policy>()?;
     module.add_class::<snapshot::Snapshot>()?;
     module.add_class::<core::Core>()?;
+    module.add_class::<held::Held>()?;
     module.add_class::<server::Server>()
 }
