@@ -4,8 +4,18 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from pdp.records.store import LeaseMismatchError, Parameters
+from pdp.records.store import LeaseMismatchError, Parameters, StoreError
 from pdp.records.timing import Clock, Timing, boottime_ns
+
+
+def check_parameters(parameters: Parameters) -> None:
+    """Raises StoreError for parameters that no store can have."""
+    if not 0 < parameters.lease_ms <= 3_600_000:
+        raise StoreError(f"The lease must be up to an hour, not {parameters.lease_ms} ms.")
+    if not 0 <= parameters.clock_rate_ppm <= 500_000:
+        raise StoreError(f"The clock rate must be up to 500,000 ppm, not {parameters.clock_rate_ppm}.")
+    if not 1 <= parameters.shards <= 1_024:
+        raise StoreError(f"There can be 1 to 1,024 shards, not {parameters.shards}.")
 
 
 def lease_mismatch(lease_ms: int, configured_ms: int) -> LeaseMismatchError:

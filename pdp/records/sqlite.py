@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pdp.records import sqlite_history
-from pdp.records.lease import lease_mismatch, wait_until_proofs_ran_out
+from pdp.records.lease import check_parameters, lease_mismatch, wait_until_proofs_ran_out
 from pdp.records.sqlite_file import SqliteFile
 from pdp.records.sqlite_registry import SqliteRegistry
 from pdp.records.sqlite_tables import RECORDS, new_epoch
@@ -78,6 +78,7 @@ class SqliteStore:
 
     def change_lease(self, parameters: Parameters) -> None:
         """See RecordStore."""
+        check_parameters(parameters)
         if parameters.shards != 1:
             raise StoreError("A SQLite record store has one shard.")
         epoch = new_epoch()

@@ -1,11 +1,32 @@
 """The stores that the conformance suite runs over: add one here and every test runs over it too."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pdp.records.store import RecordStore, open_store
+from pdp.records.store import Parameters, RecordStore, open_store
+from tests.servers.redis import RedisServer, redis_server
+
+STORES = ("sqlite", "redis")
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis server that all tests share; each has name spaces of its own."""
+    with redis_server(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(params=STORES)
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Makes an empty, initialised store with a name and gives its URL."""
+    if request.param == "sqlite":
+        return lambda name: _sqlite(tmp_path, name)
+    server: RedisServer = request.getfixturevalue("redis")
+    return lambda name: new_redis(server, name)
 
 
 def _sqlite(folder: Path, name: str) -> str:
@@ -14,14 +35,13 @@ def _sqlite(folder: Path, name: str) -> str:
     return url
 
 
-MAKERS: dict[str, Callable[[Path, str], str]] = {"sqlite": _sqlite}
-
-
-@pytest.fixture(params=list(MAKERS))
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
-    """Makes an empty, initialised store with a name and gives its URL."""
-    maker = MAKERS[request.param]
-    return lambda name: maker(tmp_path, name)
+def new_redis(server: RedisServer, name: str, parameters: Parameters | None = None) -> str:
+    """The URL of an empty, initialised store in a name space that no other test has."""
+    url = f"{server.url}?namespace={name}-{next(_NUMBERS)}"
+    store = open_store(url)
+    store.initialise(parameters or Parameters())
+    store.close()
+    return url
 
 
 @pytest.fixture

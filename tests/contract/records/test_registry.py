@@ -131,7 +131,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], None]]:
         for step in during:
             step()
 
-    for module in ("sqlite",):
+    for module in ("sqlite", "redis"):
         monkeypatch.setattr(f"pdp.records.{module}.wait_until_proofs_ran_out", wait)
     return during
 

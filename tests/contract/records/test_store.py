@@ -154,17 +154,20 @@ def test_pages_are_in_the_order_of_code_points(store: RecordStore) -> None:
     assert read == sorted(keys)
 
 
-def test_a_snapshot_is_of_one_moment(store: RecordStore) -> None:
-    store.write([Change("kind", f"{number:05}", b"{}") for number in range(12_000)])
+@pytest.mark.parametrize("changed", [100, 6_000])
+def test_what_is_not_changed_while_a_snapshot_is_read_is_in_it(store: RecordStore, changed: int) -> None:
+    keys = [f"{number:05}" for number in range(12_000)]
+    store.write([Change("kind", key, b"{}") for key in keys])
     with store.snapshot() as snapshot:
         chunks = snapshot.chunks()
-        number = len(next(chunks))
-        written = store.write([Change("kind", f"{number:05}", None) for number in range(12_000)])
-        number += sum(map(len, chunks))
-    assert number == 12_000
+        found = {record.key for record in next(chunks)}
+        written = store.write([Change("kind", key, None) for key in keys[:changed]])
+        found |= {record.key for chunk in chunks for record in chunk}
     assert snapshot.position.seq == 1
+    assert found >= set(keys[changed:])
+    assert found <= set(keys)
     assert store.head().position == written.position
-    assert everything(store) == []
+    assert len(everything(store)) == 12_000 - changed
 
 
 def test_a_snapshot_of_one_kind_in_order(store: RecordStore) -> None:
