@@ -57,7 +57,7 @@ def _address(value: object) -> str:
 
 
 def _url(value: object) -> str:
-    if not re.match(r"^[a-z]+:.", _text(value)):
+    if not re.match(r"^[a-z]+(\+[a-z]+)?:.", _text(value)):
         raise ValueError(value)
     return _text(value)
 
@@ -66,7 +66,7 @@ TEXT = Kind("a text", "TEXT", _text, _text)
 PATH = Kind("a path", "PATH", _text, _text)
 PROGRAM = Kind("a program's path or name, or empty", "PATH", _any_text, _any_text)
 ADDRESS = Kind("an address HOST:PORT", "HOST:PORT", _address, _address)
-URL = Kind("a store's URL such as sqlite:poortwachter.db", "URL", _url, _url)
+URL = Kind("a store's URL such as sqlite:poortwachter.db or redis://HOST:PORT", "URL", _url, _url)
 
 
 def _whole(minimum: int) -> Kind:
@@ -116,7 +116,31 @@ class Settings:
         "Where records are read and changed over gRPC; reachable by operators only.",
     )
     metrics: str = _setting("127.0.0.1:7083", ADDRESS, "Where Prometheus reads /metrics.")
-    records: str = _setting("sqlite:poortwachter.db", URL, "The store of the account state, as sqlite:PATH.")
+    records: str = _setting(
+        "sqlite:poortwachter.db",
+        URL,
+        "The store of the account state: sqlite:PATH, or redis://, rediss:// (TLS), redis+sentinel:// or "
+        "redis+cluster:// and addresses.",
+    )
+    records_mode: str = _setting(
+        "replica",
+        _choice("replica", "on_demand"),
+        "What this sidecar holds in memory: all records, or replicated kinds whole and others as used.",
+    )
+    on_demand_mib: int = _setting(
+        256, _whole(1), "Memory for the records that are held as they are used, with records_mode on_demand."
+    )
+    max_staleness_seconds: float = _setting(
+        0.0,
+        _number(0),
+        "How old the state of a decision may be; 0 takes what the store was initialised with, another number "
+        "must equal that.",
+    )
+    gateway_timeout_ms: int = _setting(
+        1_000,
+        _whole(0),
+        "How long gateways wait for an answer; a write that settles waits this long in addition.",
+    )
     policy: str = _setting(
         "policies/portal", PATH, "The bundle that decides: a folder with its sources or a built bundle."
     )
@@ -220,9 +244,15 @@ def shown(settings: Settings, name: str) -> str | int | float:
     return without_password(value) if isinstance(value, str) else value
 
 
+# Up to the last "@", as a password that is not escaped may hold any character; and options such as
+# `sentinel_password`.
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):.*@")
+_PASSWORD_OPTION = re.compile(r"([?&][^=&]*(?:password|passphrase|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
+
+
 def without_password(url: str) -> str:
-    """A URL with the password in it, if any, replaced by stars."""
-    return re.sub(r"(?<=://)([^/@:]*):[^/]*@", r"\1:***@", url)
+    """A URL with the passwords in it, if any, replaced by stars: also those in its options."""
+    return _PASSWORD_OPTION.sub(r"\1***", _PASSWORD.sub(r"\1:***@", url))
 
 
 def _from_file(path: Path) -> Iterable[tuple[str, Any, str]]:

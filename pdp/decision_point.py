@@ -18,27 +18,23 @@
 import json
 import os
 import re
-import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from pdp._core import Core, LineError, Policy, RequestError
+from pdp._core import LineError, Policy, RequestError
 from pdp.config import Settings
+from pdp.configured import configured_bundle, configured_core
 from pdp.errors import InvalidRequest, RecordsError
-from pdp.policy.bundle import Bundle, load_bundle
-from pdp.records.chain import ChangesDigest, new_genesis, next_chain
-from pdp.records.follow import Follower
-from pdp.records.store import Change, open_store
+from pdp.point_state import CanonicalChange, OwnState, State, StoredState
 
-CanonicalChange = tuple[str, str, bytes | None]
 Records = Iterable[Mapping[str, Any]] | str | os.PathLike[str]
 
-_STORE_URL = re.compile(r"^(sqlite|rediss?):")
+_STORE_URL = re.compile(r"^(sqlite|rediss?(\+[a-z]+)?):")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK_BYTES = 4 << 20
 
@@ -147,7 +143,7 @@ class DecisionPoint:
     Args:
         policy: the bundle, a folder with its sources or a built bundle.
         records: the account state: records (`{"kind", "key", "value"}` each), a path to such records as JSON
-            Lines, or a store's URL (`sqlite:PATH`), which is then followed until `close`.
+            Lines, or a store's URL (`sqlite:PATH`, `redis://...`), which is then followed until `close`.
         settings: limits, clock skew and the like; `load_settings()` gives those of file and environment.
 
     Raises:
@@ -164,13 +160,13 @@ class DecisionPoint:
     ) -> None:
         settings = settings or Settings()
         self._bundle = configured_bundle(policy, settings)
-        self._core = configured_core(settings)
-        self._core.set_policy(self._bundle.policy)
-        self._state: _State
+        self._state: State
         if isinstance(records, str) and _STORE_URL.match(records):
-            self._state = _StoredState(self._core, records)
+            self._core, self._state = StoredState.opened(records, settings, self._bundle.policy)
         else:
-            self._state = _OwnState(self._core)
+            self._core = configured_core(replace(settings, records_mode="replica"))
+            self._core.set_policy(self._bundle.policy)
+            self._state = OwnState(self._core)
             for changes in _canonical(self._bundle.policy, records):
                 self._state.apply(changes)
 
@@ -227,7 +223,9 @@ class DecisionPoint:
         return self._state.apply([c for chunk in _canonical(self._bundle.policy, records) for c in chunk])
 
     def close(self) -> None:
-        """Stops following a store and closes it; decisions go on with the state as it is."""
+        """Stops following a store and closes it; decisions are then denials (STATE_STALE). Without a store
+        nothing changes.
+        """
         self._state.close()
 
     def __enter__(self) -> Self:
@@ -237,81 +235,6 @@ class DecisionPoint:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def configured_bundle(policy: str | os.PathLike[str], settings: Settings) -> Bundle:
-    """The bundle, loaded within the settings' limits. Raises BundleError."""
-    return load_bundle(
-        Path(policy),
-        opa=settings.opa or None,
-        cache_dir=Path(settings.policy_cache).expanduser(),
-        evaluation_limit_ms=settings.evaluation_limit_ms,
-        evaluation_memory_bytes=settings.evaluation_memory_mib << 20,
-    )
-
-
-def configured_core(settings: Settings) -> Core:
-    """An empty core with the settings' limits."""
-    return Core(
-        cache_bytes=settings.cache_bytes,
-        clock_skew_ms=round(settings.clock_skew_seconds * 1000),
-        freshness_wait_ms=settings.freshness_wait_ms,
-        max_request_bytes=settings.max_request_bytes,
-    )
-
-
-class _State(Protocol):
-    """Where a decision point's records stand."""
-
-    def apply(self, changes: Sequence[CanonicalChange]) -> str: ...
-    def close(self) -> None: ...
-
-
-class _OwnState:
-    """Records in this process only."""
-
-    def __init__(self, core: Core) -> None:
-        self._core, self._lock = core, threading.Lock()
-        self._epoch, self._seq, self._chain = new_genesis().hex(), 0, new_genesis()
-        core.install(core.snapshot(), self._epoch, self._seq, self._chain)
-
-    def apply(self, changes: Sequence[CanonicalChange]) -> str:
-        with self._lock:
-            if changes:
-                digest = ChangesDigest()
-                for change in changes:
-                    digest.add(*change)
-                seq = self._seq + 1
-                chain = next_chain(self._chain, seq, "", digest.digest())
-                self._core.apply([(*change, seq) for change in changes], self._epoch, seq, chain)
-                self._seq, self._chain = seq, chain
-            return self._core.state_token()
-
-    def close(self) -> None:
-        pass
-
-
-class _StoredState:
-    """Records in a store, followed in a thread."""
-
-    def __init__(self, core: Core, url: str) -> None:
-        self._store = open_store(url, create=False)
-        self._follower = Follower(self._store, core)
-        try:
-            self._follower.look()
-        except BaseException:
-            self._store.close()
-            raise
-        self._follower.start()
-
-    def apply(self, changes: Sequence[CanonicalChange]) -> str:
-        position = self._store.write(Change(*change) for change in changes)
-        self._follower.catch_up(position)
-        return position.token()
-
-    def close(self) -> None:
-        self._follower.stop()
-        self._store.close()
 
 
 def _canonical(policy: Policy, records: Records) -> Iterator[list[CanonicalChange]]:

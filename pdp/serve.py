@@ -1,7 +1,8 @@
-"""Runs the sidecar: configuration → sockets → policy → records → ready → signals → orderly shutdown.
+"""Runs the sidecar: configuration → store → sockets → policy → records → ready → signals → orderly shutdown.
 
-Every socket is bound before anything slow begins, so that a port in use is known at once. Health says that
-the sidecar is ready only when its policy and its records are loaded; until then each decision is a denial.
+The store is asked first, as it says how the records are spread. Every socket is bound before anything slow
+begins, so that a port in use is known at once. Health says that the sidecar is ready only when its policy and
+its records are loaded; until then each decision is a denial.
 """
 
 import faulthandler
@@ -10,6 +11,8 @@ import logging
 import os
 import queue
 import signal
+import socket
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -20,17 +23,23 @@ import grpc
 
 from pdp._core import Core, Policy, Server
 from pdp.config import Settings, without_password
-from pdp.decision_point import configured_bundle, configured_core
-from pdp.errors import ServeError
+from pdp.configured import configured_bundle, configured_core, configured_timing
+from pdp.errors import RecordsError, ServeError
 from pdp.metrics import MetricsServer
+from pdp.records.admin_server import build_admin_server
+from pdp.records.barrier import Barrier
+from pdp.records.calls import Pauses
+from pdp.records.fleet import about
 from pdp.records.follow import Follower
-from pdp.records.service import build_admin_server
+from pdp.records.service import Served
+from pdp.records.shard import Host
 from pdp.records.store import open_store
 
 log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_LAST_RESORT_SECONDS = 2.0
+_LAST_RESORT_SECONDS = 4.0
+_LEAVE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +95,31 @@ class _Sidecar:
 
     def __init__(self, settings: Settings, stack: ExitStack) -> None:
         self._started = time.monotonic()
-        self._policies: list[Policy] = []
-        self._core = configured_core(settings)
+        store = open_store(settings.records)
+        stack.callback(store.close)
+        timing = configured_timing(store, settings)
+        self._core = configured_core(settings, store.parameters().shards)
         self._server = _bound_server(self._core, settings)
         stack.callback(self._server.stop, 0.0)
         self._metrics = MetricsServer(self._core, settings.metrics)
         stack.callback(self._metrics.stop)
-        store = open_store(settings.records)
-        stack.callback(store.close)
-        self._follower = Follower(store, self._core)
-        stack.callback(self._follower.stop)
-        self._admin, self._admin_address = build_admin_server(
-            settings.admin, store, self._policy, self._follower
+        pauses = Pauses()
+        barrier = Barrier(store, timing, pause=pauses.pause)
+        host = Host(about=self._about, observe=barrier.observe)
+        on_demand = settings.records_mode == "on_demand"
+        self._follower = Follower(store, self._core, timing=timing, host=host, on_demand=on_demand)
+        stack.callback(self._stop_following, 0.0, leave=False)
+        served = Served(
+            store=store,
+            policy=self._policy,
+            follower=self._follower,
+            barrier=barrier,
+            timing=timing,
+            pauses=pauses,
+            settle_seconds=settings.gateway_timeout_ms / 1000,
+            count=lambda path: self._core.count_event("barrier", path),
         )
+        self._admin, self._admin_address = build_admin_server(settings.admin, served)
         stack.callback(_stop_admin, self._admin, 0.0)
         _warn_when_open(self._admin_address)
         self._server.start()
@@ -108,10 +129,9 @@ class _Sidecar:
         bundle = configured_bundle(settings.policy, settings)
         for warning in bundle.warnings:
             log.warning("%s", warning)
-        self._policies.append(bundle.policy)
         self._core.set_policy(bundle.policy)
         log.info("Loaded policy %s, revision %s.", settings.policy, bundle.revision)
-        self._follower.look()
+        self._follower.load()
         self._follower.start()
         self._admin.start()
         taken = time.monotonic() - self._started
@@ -127,14 +147,39 @@ class _Sidecar:
         )
 
     def stop(self, grace: float) -> bool:
-        """Refuses new calls on every address; True when those in flight were answered within the grace."""
+        """Refuses new calls on every address; True when those in flight were answered within the grace.
+
+        Only a sidecar that answers nothing any more takes itself out of the registry, as barriers then wait
+        for it no longer. Otherwise the registry forgets it in time.
+        """
         ends = time.monotonic() + grace
         administered = self._admin.stop(grace)
         answered = self._server.stop(grace)
-        return administered.wait(max(0.1, ends - time.monotonic())) and answered
+        administered_too = administered.wait(max(0.1, ends - time.monotonic()))
+        self._stop_following(_LEAVE_SECONDS, leave=answered)
+        return administered_too and answered
+
+    def _stop_following(self, seconds: float, *, leave: bool) -> None:
+        """Stops the follower, in bounded time also where the store does not answer."""
+
+        def stop() -> None:
+            self._follower.stop()
+            if leave:
+                self._follower.leave()
+
+        thread = threading.Thread(target=stop, name="records-stop", daemon=True)
+        thread.start()
+        thread.join(seconds)
+
+    def _about(self) -> str:
+        name = f"{socket.gethostname()} {os.getpid()} {self._server.grpc_address}"
+        return about(name, self._policy().revision)
 
     def _policy(self) -> Policy:
-        return self._policies[-1]
+        policy = self._core.policy
+        if policy is None:
+            raise RecordsError("The sidecar has no policy yet.")
+        return policy
 
 
 class _StoppedWhileLoading(BaseException):

@@ -1,4 +1,4 @@
-"""Imports JSON Lines: checked line by line into a temporary file, then written in one step.
+"""Imports JSON Lines: checked line by line into a temporary file, then written in one step (a shard).
 
 Checking first keeps the store's write lock free while a large file or a slow caller is read, and needs memory
 for a few thousand lines only.
@@ -9,17 +9,20 @@ import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from pdp._core import LineError, Policy
 from pdp.errors import RecordsError
 from pdp.records.documents import RefusedError
-from pdp.records.store import Change
+from pdp.records.store import Change, RecordStore, StoreError, Written
 
 MAX_LINE_BYTES = 1_048_576
 # Some thousand lines of usual length.
 _BATCH_BYTES = 1_048_576
+# Records between two reports of progress.
+_TELL_EVERY = 5_000
 # Lengths of kind, key and document; the document's is _DELETED when there is none.
 _FRAME = struct.Struct(">III")
 _DELETED = 0xFFFF_FFFF
@@ -82,9 +85,39 @@ class CheckedLines:
                 None if value == _DELETED else self._file.read(value),
             )
             done += 1
-            if done % 5_000 == 0:
+            if done % _TELL_EVERY == 0:
                 progress("Writing", done, self.records)
         progress("Writing", done, self.records)
+
+    def write_to(self, store: RecordStore, progress: Progress = no_progress) -> list[Written]:
+        """Writes all changes: in one step, or on a store with several shards in one step for each.
+
+        Raises StoreError; it says so when some shards were written by then.
+        """
+        shards = store.parameters().shards
+        if shards == 1:
+            return [store.write(self.changes(progress))]
+        written: list[Written] = []
+        done = count()
+
+        def of_shard(shard: int) -> Iterator[Change]:
+            for change in self.changes():
+                if store.shard_of(change.kind, change.key) == shard:
+                    yield change
+                    if (number := next(done) + 1) % _TELL_EVERY == 0:
+                        progress("Writing", number, self.records)
+
+        for shard in range(shards):
+            try:
+                written.append(store.write(of_shard(shard)))
+            except StoreError as error:
+                if not written:
+                    raise
+                raise StoreError(
+                    f"{error} {len(written)} of {shards} shards are written already; repeat the import."
+                ) from error
+        progress("Writing", self.records, self.records)
+        return written
 
     def __enter__(self) -> Self:
         """The temporary file lives as long as this context."""

@@ -1,51 +1,88 @@
-"""The administrative gRPC server: reads and changes the account state, with health and reflection."""
+"""`pdp.records.v1.RecordService`: reads and changes the account state."""
 
 import base64
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import NoReturn
+from contextlib import nullcontext
+from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from pdp._core import Policy
-from pdp.errors import RecordsError, ServeError
-from pdp.records.access import Edit, Record, StoreAccess
+from pdp.records import messages
+from pdp.records.access import StoreAccess
+from pdp.records.barrier import Barrier
+from pdp.records.calls import Pauses, Places, abort, over, statuses
 from pdp.records.documents import RefusedError
+from pdp.records.fleet import fleet
 from pdp.records.follow import Follower
-from pdp.records.store import ConflictError, Position, RecordStore, StoreError, WriteIdReusedError
-from pdp.records.v1 import record_pb2, record_service_pb2
-from pdp.records.v1.record_service_pb2_grpc import (
-    RecordServiceServicer,
-    add_RecordServiceServicer_to_server,
-)
+from pdp.records.import_calls import run_import
+from pdp.records.store import RecordStore, StoreError, Written
+from pdp.records.timing import Timing
+from pdp.records.v1 import record_service_pb2
+from pdp.records.v1.record_service_pb2_grpc import RecordServiceServicer
+from pdp.records.waiting import Waited
+from pdp.records.watch import watch
 
-SERVICE_NAME = "pdp.records.v1.RecordService"
+log = logging.getLogger(__name__)
 
-_THREADS = 8
 # An import occupies a thread as long as its caller likes; the others stay free for a lockout.
 _IMPORTS_AT_ONCE = 2
+_WATCHES_AT_ONCE = 8
+# The protocol asks one poll loop of each waiting write.
+_BARRIERS_AT_ONCE = 12
+THREADS = _IMPORTS_AT_ONCE + _WATCHES_AT_ONCE + _BARRIERS_AT_ONCE + 8
 _DEFAULT_PAGE, _LARGEST_PAGE = 100, 1_000
 # A large import is loaded as a new snapshot.
 _CATCH_UP_SECONDS = 120.0
+# What holds everywhere holds here too; more than a moment only when this sidecar itself is stale.
+_CATCH_UP_AFTER_ALL_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the service works on.
+
+    Attributes:
+        store: where the records are.
+        policy: gives the policy in force, whose schemas apply.
+        follower: keeps this sidecar's core at the store's head; a write returns once it has been applied.
+        barrier: of this process; its pauses must be those of `pauses`.
+        timing: of the barrier.
+        pauses: how handlers wait.
+        settle_seconds: how long gateways wait for an answer.
+        count: told how each wait for all ended: "fast", "timed" or "pending".
+    """
+
+    store: RecordStore
+    policy: Callable[[], Policy]
+    follower: Follower
+    barrier: Barrier
+    timing: Timing
+    pauses: Pauses
+    settle_seconds: float = 1.0
+    count: Callable[[str], None] = lambda _path: None
 
 
 class RecordService(RecordServiceServicer):
-    """`pdp.records.v1.RecordService` over a store.
+    """`pdp.records.v1.RecordService` over a store."""
 
-    Args:
-        store: where the records are.
-        policy_provider: gives the policy in force, whose schemas apply.
-        follower: keeps this sidecar's core at the store's head; a write returns once it has been applied.
-    """
-
-    def __init__(self, store: RecordStore, policy_provider: Callable[[], Policy], follower: Follower) -> None:
-        self._access = StoreAccess(store, policy_provider)
-        self._follower = follower
-        self._imports = threading.Semaphore(_IMPORTS_AT_ONCE)
+    def __init__(self, served: Served) -> None:
+        self._served = served
+        self._access = StoreAccess(
+            served.store,
+            served.policy,
+            barrier=served.barrier,
+            timing=served.timing,
+            settle_seconds=served.settle_seconds,
+        )
+        again = "under way already; try again later."
+        self._imports = Places(_IMPORTS_AT_ONCE, f"{_IMPORTS_AT_ONCE} imports are {again}")
+        self._watches = Places(_WATCHES_AT_ONCE, f"{_WATCHES_AT_ONCE} watches are {again}")
+        self._barriers = Places(_BARRIERS_AT_ONCE, f"{_BARRIERS_AT_ONCE} waiting writes are {again}")
 
     def ListKinds(  # noqa: N802 - the contract's name
         self,
@@ -53,7 +90,7 @@ class RecordService(RecordServiceServicer):
         context: grpc.ServicerContext,
     ) -> record_service_pb2.ListKindsResponse:
         """Every kind with its number of records."""
-        with _statuses(context):
+        with statuses(context):
             kinds = self._access.kinds()
         return record_service_pb2.ListKindsResponse(
             kinds=[record_service_pb2.KindCount(kind=kind, records=number) for kind, number in kinds.items()]
@@ -63,11 +100,11 @@ class RecordService(RecordServiceServicer):
         self, request: record_service_pb2.GetRecordRequest, context: grpc.ServicerContext
     ) -> record_service_pb2.GetRecordResponse:
         """One record, or NOT_FOUND."""
-        with _statuses(context):
+        with statuses(context):
             record = self._access.get(request.kind, request.key)
         if record is None:
-            _abort(context, grpc.StatusCode.NOT_FOUND, f"There is no {request.kind} {request.key!r}.")
-        return record_service_pb2.GetRecordResponse(record=_message(record))
+            abort(context, grpc.StatusCode.NOT_FOUND, f"There is no {request.kind} {request.key!r}.")
+        return record_service_pb2.GetRecordResponse(record=messages.record_message(record))
 
     def ListRecords(  # noqa: N802
         self, request: record_service_pb2.ListRecordsRequest, context: grpc.ServicerContext
@@ -75,133 +112,117 @@ class RecordService(RecordServiceServicer):
         """A page of a kind's records, in the order of their keys."""
         size = request.page_size or _DEFAULT_PAGE
         if size > _LARGEST_PAGE:
-            _abort(
-                context,
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"page_size: {size} is more than {_LARGEST_PAGE:,}",
-            )
-        with _statuses(context):
+            sentence = f"page_size: {size} is more than {_LARGEST_PAGE:,}"
+            abort(context, grpc.StatusCode.INVALID_ARGUMENT, sentence)
+        with statuses(context):
             records = self._access.page(request.kind, _after(request.page_token), size + 1)
         more = len(records) > size
         records = records[:size]
         return record_service_pb2.ListRecordsResponse(
-            records=map(_message, records), next_page_token=_page_token(records[-1].key) if more else ""
+            records=map(messages.record_message, records),
+            next_page_token=_page_token(records[-1].key) if more else "",
         )
 
     def ApplyChanges(  # noqa: N802
         self, request: record_service_pb2.ApplyChangesRequest, context: grpc.ServicerContext
     ) -> record_service_pb2.ApplyChangesResponse:
-        """All changes or none; returns when this sidecar decides on them."""
+        """All changes or none; returns when they hold as the wait mode says, or the time is over."""
         if not request.changes:
-            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, "changes: there is none")
-        with _statuses(context):
-            position = self._access.write([_edit(change) for change in request.changes], request.write_id)
-        self._catch_up(position, context)
-        return record_service_pb2.ApplyChangesResponse(state_token=position.token())
+            abort(context, grpc.StatusCode.INVALID_ARGUMENT, "changes: there is none")
+        edits = [messages.edit_of(change) for change in request.changes]
+        ended = over(context)
+        with statuses(context):
+            wait = messages.wait_of(request, context.time_remaining())
+            waits = self._access.waits_for_all(edits, wait)
+            place = self._barriers.one(context) if waits else nullcontext()
+            with place, self._served.pauses.until(ended):
+                written, waited = self._access.write(edits, request.write_id, wait)
+        if waited:
+            self._after_all(written, waited, ended)
+        elif written:
+            self._catch_up(written, context, ended)
+        return record_service_pb2.ApplyChangesResponse(
+            state_token=written.token() if written else "",
+            barrier=messages.barrier_message(waited) if waited else None,
+        )
+
+    def _after_all(self, written: Written | None, waited: Waited, ended: threading.Event) -> None:
+        """Counts and logs how a wait ended. What holds everywhere is normally decided on here at once; where
+        this sidecar itself lags behind it denies, and the caller is told the truth all the same.
+        """
+        self._served.count(waited.path or "pending")
+        if waited.pending or written is None:
+            log.warning(
+                "Write %s is pending after %.1f s (%s); open: %s.%s",
+                waited.write_id,
+                waited.seconds,
+                "acknowledged" if waited.confirmed else "not acknowledged",
+                ", ".join(waited.stragglers) or "unknown",
+                f" {waited.problem}" if waited.problem else "",
+            )
+        elif not self._caught_up(written, _CATCH_UP_AFTER_ALL_SECONDS, ended):
+            log.warning("This sidecar does not decide on %s yet, which holds everywhere.", written.token())
 
     def ImportRecords(  # noqa: N802
         self,
         request_iterator: Iterator[record_service_pb2.ImportRecordsRequest],
         context: grpc.ServicerContext,
-    ) -> record_service_pb2.ImportRecordsResponse:
-        """The whole import or nothing; checked into a temporary file before anything is written."""
-        if not self._imports.acquire(blocking=False):
-            _abort(
-                context, grpc.StatusCode.RESOURCE_EXHAUSTED, "Other imports are under way; try again later."
-            )
-        try:
-            with (
-                _statuses(context),
-                self._access.check_lines(request.chunk for request in request_iterator) as lines,
-            ):
-                position = self._access.write_lines(lines)
-                records = lines.records
-        finally:
-            self._imports.release()
-        self._catch_up(position, context)
-        return record_service_pb2.ImportRecordsResponse(records=records, state_token=position.token())
+    ) -> Iterator[record_service_pb2.ImportRecordsResponse]:
+        """The whole import or nothing (with several shards: shard by shard); checked before it is written."""
+        ended = over(context)
+        chunks = (request.chunk for request in request_iterator)
+        with self._imports.one(context), statuses(context):
+            records, written = yield from run_import(self._served.store, self._served.policy(), chunks, ended)
+        for each in written:
+            self._catch_up(each, context, ended)
+        token = ",".join(each.token() for each in written)
+        yield record_service_pb2.ImportRecordsResponse(records=records, state_token=token, step="Writing")
 
-    def _catch_up(self, position: Position, context: grpc.ServicerContext) -> None:
-        try:
-            self._follower.catch_up(position, _CATCH_UP_SECONDS)
-        except RecordsError as error:
-            _abort(
-                context,
-                grpc.StatusCode.UNAVAILABLE,
-                f"The write stands as {position.token()}, but this sidecar does not decide on it: {error}",
-            )
+    def WatchRecords(  # noqa: N802
+        self, request: record_service_pb2.WatchRecordsRequest, context: grpc.ServicerContext
+    ) -> Iterator[record_service_pb2.WatchRecordsResponse]:
+        """Every change from now on. The first answer comes at once and only names the state that "now" is."""
+        with statuses(context):
+            unknown = sorted(set(request.kinds) - set(self._served.policy().kinds))
+            if unknown:
+                raise RefusedError("kinds", "", f"the bundle declares no kind {unknown[0]!r}")
+            with self._watches.one(context):
+                yield from watch(
+                    self._served.store,
+                    self._served.policy,
+                    self._served.follower,
+                    set(request.kinds),
+                    over(context),
+                )
 
+    def ListSidecars(  # noqa: N802
+        self,
+        request: record_service_pb2.ListSidecarsRequest,  # noqa: ARG002
+        context: grpc.ServicerContext,
+    ) -> record_service_pb2.ListSidecarsResponse:
+        """The sidecars in the store's registry."""
+        with statuses(context):
+            members = fleet(self._served.store, self._served.follower.instance)
+        return record_service_pb2.ListSidecarsResponse(sidecars=map(messages.sidecar_message, members))
 
-def build_admin_server(
-    address: str,
-    store: RecordStore,
-    policy_provider: Callable[[], Policy],
-    follower: Follower,
-) -> tuple[grpc.Server, str]:
-    """The administrative server, bound but not started, and the address that it is bound to.
+    def _catch_up(self, written: Written, context: grpc.ServicerContext, ended: threading.Event) -> None:
+        if not self._caught_up(written, _CATCH_UP_SECONDS, ended):
+            sentence = f"The write stands as {written.token()}, but this sidecar does not decide on it yet."
+            abort(context, grpc.StatusCode.UNAVAILABLE, sentence)
 
-    Args:
-        address: "HOST:PORT"; port 0 takes a free one.
-        store: where the records are.
-        policy_provider: gives the policy in force.
-        follower: the follower of this sidecar's core.
-
-    Raises:
-        ServeError: the address cannot be bound.
-    """
-    # Without this option two sidecars could share the port, and each would get some of the calls.
-    server = grpc.server(
-        ThreadPoolExecutor(_THREADS, thread_name_prefix="admin"), options=(("grpc.so_reuseport", 0),)
-    )
-    add_RecordServiceServicer_to_server(RecordService(store, policy_provider, follower), server)
-    health_service = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_service, server)
-    for name in ("", SERVICE_NAME):
-        health_service.set(name, health_pb2.HealthCheckResponse.SERVING)
-    reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    try:
-        port = server.add_insecure_port(address)
-    except RuntimeError as error:
-        raise ServeError(
-            f"The administrative address {address} cannot be used: another program has it, "
-            "or it is not an address of this machine."
-        ) from error
-    return server, f"{address.rpartition(':')[0]}:{port}"
-
-
-@contextmanager
-def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
-    """Turns what is refused or fails into a gRPC status."""
-    try:
-        yield
-    except RefusedError as error:
-        _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    except (ConflictError, WriteIdReusedError) as error:
-        _abort(context, grpc.StatusCode.FAILED_PRECONDITION, str(error))
-    except StoreError as error:
-        _abort(context, grpc.StatusCode.UNAVAILABLE, str(error))
-    except RecordsError as error:
-        _abort(context, grpc.StatusCode.INTERNAL, str(error))
-
-
-def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, details: str) -> NoReturn:
-    context.abort(code, details)
-    raise AssertionError("abort returned")
-
-
-def _message(record: Record) -> record_pb2.Record:
-    return record_pb2.Record(
-        kind=record.kind, key=record.key, value_json=record.value.decode(), version=record.version
-    )
-
-
-def _edit(change: record_pb2.Change) -> Edit:
-    return Edit(
-        change.kind,
-        change.key,
-        change.value_json.encode() or None,
-        change.expected_version if change.HasField("expected_version") else None,
-    )
+    def _caught_up(self, written: Written, seconds: float, ended: threading.Event) -> bool:
+        """Whether this sidecar decides on the write, within some seconds."""
+        ends = time.monotonic() + seconds
+        while not ended.is_set():
+            left = ends - time.monotonic()
+            try:
+                self._served.follower.catch_up(written, max(min(left, _LOOK_SECONDS), 0.0))
+            except StoreError:
+                if left <= 0:
+                    return False
+            else:
+                return True
+        return False
 
 
 def _page_token(key: str) -> str:

@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2
 
 from pdp.decision.v1 import decision_pb2
 from pdp.decision.v1.decision_service_pb2_grpc import DecisionServiceStub
-from pdp.records.v1.record_pb2 import Change
+from pdp.records.v1.record_pb2 import WAIT_MODE_LOCAL, Change
 from pdp.records.v1.record_service_pb2 import ApplyChangesRequest, ImportRecordsRequest
 from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
 from pdp.wire import request_to_message
@@ -147,15 +147,15 @@ class Sidecar:
             Change(kind=kind, key=key, value_json="" if value is None else json.dumps(value))
             for kind, key, value in records
         ]
-        answer = self._records().ApplyChanges(ApplyChangesRequest(changes=changes), timeout=30)
-        return str(answer.state_token)
+        request = ApplyChangesRequest(changes=changes, wait_mode=WAIT_MODE_LOCAL)
+        return str(self._records().ApplyChanges(request, timeout=30).state_token)
 
     def load(self, lines: Path) -> str:
         """Imports a file of JSON Lines; gives the state token."""
         content = lines.read_bytes()
         pieces = (content[start : start + _PIECE_BYTES] for start in range(0, len(content), _PIECE_BYTES))
         requests = (ImportRecordsRequest(chunk=piece) for piece in pieces)
-        return str(self._records().ImportRecords(requests, timeout=60).state_token)
+        return str([*self._records().ImportRecords(requests, timeout=60)][-1].state_token)
 
     def _records(self) -> RecordServiceStub:
         with insecure_channel(self.admin) as channel:

@@ -136,6 +136,17 @@ def test_what_kubernetes_announces_of_a_service_named_pdp_is_not_refused() -> No
     assert load_settings(environment=dict.fromkeys(links, "x")) == Settings()
 
 
+@pytest.mark.parametrize("scheme", ["sqlite", "redis", "rediss+sentinel", "redis+cluster"])
+def test_urls_of_stores(scheme: str) -> None:
+    assert load_settings(environment={"PDP_RECORDS": f"{scheme}://h:1"}).records == f"{scheme}://h:1"
+
+
+def test_a_url_that_is_none_is_refused_without_its_password() -> None:
+    with pytest.raises(ConfigError, match="must be a store's URL") as caught:
+        load_settings(environment={"PDP_RECORDS": "Redis://u:geheim@h"})
+    assert "geheim" not in str(caught.value)
+
+
 def test_a_flag_with_a_wrong_value_is_named() -> None:
     with pytest.raises(ConfigError, match="but --threads says 'x'"):
         load_settings({"threads": "x"}, environment={})
@@ -148,6 +159,12 @@ def test_a_flag_with_a_wrong_value_is_named() -> None:
         ("redis://h:6379/0", "redis://h:6379/0"),
         ("redis://:geheim@h:6379", "redis://:***@h:6379"),
         ("rediss://pdp:ge@heim@h:6379/1", "rediss://pdp:***@h:6379/1"),
+        ("rediss://pdp:ge/he?im@h:6379/1", "rediss://pdp:***@h:6379/1"),
+        ("redis+cluster://pdp:geheim@a:1,b:2?acks=1", "redis+cluster://pdp:***@a:1,b:2?acks=1"),
+        (
+            "redis+sentinel://u:geheim@a,b/main/0?sentinel_username=s&sentinel_password=geheim&acks=1",
+            "redis+sentinel://u:***@a,b/main/0?sentinel_username=s&sentinel_password=***&acks=1",
+        ),
     ],
 )
 def test_a_password_is_never_printed(url: str, printed: str) -> None:

@@ -16,9 +16,11 @@ from pdp._core import Core, Policy
 from pdp.cli.main import run
 from pdp.policy.bundle import load_bundle
 from pdp.records.access import StoreAccess
+from pdp.records.admin_server import build_admin_server
 from pdp.records.follow import Follower
-from pdp.records.service import build_admin_server
+from pdp.records.service import Served
 from pdp.records.store import RecordStore, open_store
+from tests.unit.records.serving import PORTAL_LEASE_MS, serving, shortened
 
 DOORS = Path(__file__).parent / "doors"
 PORTAL = Path(__file__).resolve().parents[3] / "policies" / "portal"
@@ -42,7 +44,7 @@ def url(tmp_path: Path) -> str:
 @pytest.fixture
 def store(url: str) -> Iterator[RecordStore]:
     """An empty store."""
-    store = open_store(url)
+    store = shortened(url)
     yield store
     store.close()
 
@@ -56,18 +58,23 @@ def core(policy: Policy) -> Core:
 
 
 @pytest.fixture
-def follower(store: RecordStore, core: Core) -> Iterator[Follower]:
-    """A follower that is not started, so that only `catch_up` and `look` move the core."""
-    follower = Follower(store, core)
-    yield follower
-    follower.stop()
+def served(store: RecordStore, core: Core, policy: Policy) -> Iterator[Served]:
+    """What the administrative server works on."""
+    served = serving(store, core, policy)
+    yield served
+    served.follower.stop()
 
 
 @pytest.fixture
-def admin(store: RecordStore, policy: Policy, follower: Follower) -> Iterator[str]:
+def follower(served: Served) -> Follower:
+    """The follower of the administrative server's core."""
+    return served.follower
+
+
+@pytest.fixture
+def admin(served: Served) -> Iterator[str]:
     """The address of an administrative server over the store."""
-    follower.look()
-    server, address = build_admin_server("127.0.0.1:0", store, lambda: policy, follower)
+    server, address = build_admin_server("127.0.0.1:0", served)
     server.start()
     yield address
     server.stop(0).wait()
@@ -148,7 +155,7 @@ def portal() -> Policy:
 @pytest.fixture
 def access(url: str, portal: Policy) -> Iterator[StoreAccess]:
     """The portal's state, to look at."""
-    access = StoreAccess(open_store(url), lambda: portal)
+    access = StoreAccess(shortened(url, PORTAL_LEASE_MS), lambda: portal)
     access.import_lines(io.BytesIO("".join(json.dumps(record) + "\n" for record in RECORDS).encode()))
     yield access
     access.close()
@@ -159,12 +166,12 @@ def sidecar(url: str, access: StoreAccess, portal: Policy) -> Iterator[str]:
     """The administrative address of a server on the same store."""
     core, store = Core(), open_store(url)
     core.set_policy(portal)
-    follower = Follower(store, core)
-    follower.look()
-    server, address = build_admin_server("127.0.0.1:0", store, lambda: portal, follower)
+    served = serving(store, core, portal)
+    server, address = build_admin_server("127.0.0.1:0", served)
     server.start()
     yield address
     server.stop(0).wait()
+    served.follower.stop()
     store.close()
 
 

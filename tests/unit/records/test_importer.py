@@ -45,13 +45,13 @@ def test_the_last_of_two_lines_wins(store: RecordStore, policy: Policy) -> None:
     assert stored is not None
     assert json.loads(stored.value) == {"id": "a", "open": False}
     assert store.get("door", "b") is None
-    assert store.head().seq == 1
+    assert store.head().position.seq == 1
 
 
 def test_blank_lines_and_nothing(store: RecordStore, policy: Policy) -> None:
     assert imported(store, policy, b"") == 0
     assert imported(store, policy, b"\n\n") == 0
-    assert store.head().seq == 0
+    assert store.head().position.seq == 0
     assert imported(store, policy, b"\n" + line("a") + b"\r\n\n") == 1
 
 
@@ -79,7 +79,7 @@ def test_a_bad_line_is_named_and_nothing_is_written(
         imported(store, policy, text + b"\n" + bad.rstrip(b"\n") + b"\n" + line("z"))
     assert field in caught.value.field
     assert message in str(caught.value)
-    assert store.head().seq == 0
+    assert store.head().position.seq == 0
 
 
 @pytest.mark.parametrize("newline", [b"", b"\n"])

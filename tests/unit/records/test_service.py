@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import grpc
@@ -10,10 +11,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from pdp._core import Core, Policy
+from pdp._core import Core
 from pdp.errors import ServeError
+from pdp.records.admin_server import SERVICE_NAME, build_admin_server
 from pdp.records.follow import Follower
-from pdp.records.service import SERVICE_NAME, build_admin_server
+from pdp.records.service import Served
 from pdp.records.store import Change, RecordStore, StoreError
 from pdp.records.v1 import record_pb2, record_service_pb2
 from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
@@ -51,7 +53,7 @@ def test_a_write_is_decided_on_when_it_returns(
     stub: RecordServiceStub, core: Core, store: RecordStore, passes: Decides
 ) -> None:
     token = apply(stub, change("a"), change("b", open=False))
-    assert token == store.head().token() == core.state_token()
+    assert token == store.head().position.token() == core.state_token()
     assert (passes(core, "a"), passes(core, "b")) == (True, False)
     apply(stub, deletion("a"))
     assert not passes(core, "a")
@@ -84,7 +86,7 @@ def test_a_bad_change_is_refused_with_all_others(
 ) -> None:
     details = refused(lambda: apply(stub, change("good"), bad), grpc.StatusCode.INVALID_ARGUMENT)
     assert details.startswith(sentence)
-    assert store.head().seq == 0
+    assert store.head().position.seq == 0
 
 
 def test_no_change_is_refused(stub: RecordServiceStub) -> None:
@@ -102,7 +104,7 @@ def test_a_repeated_write_is_one_write(stub: RecordServiceStub, store: RecordSto
     first = apply(stub, change("a", version=0), write_id="id-1")
     apply(stub, deletion("a"))
     assert apply(stub, change("a", version=0), write_id="id-1") == first
-    assert store.head().seq == 2
+    assert store.head().position.seq == 2
     refused(lambda: apply(stub, change("b"), write_id="id-1"), grpc.StatusCode.FAILED_PRECONDITION)
 
 
@@ -168,19 +170,42 @@ def line(name: str) -> bytes:
     return json.dumps({"kind": "door", "key": name, "value": value}).encode() + b"\n"
 
 
+def imported(
+    stub: RecordServiceStub, requests: Iterator[record_service_pb2.ImportRecordsRequest]
+) -> record_service_pb2.ImportRecordsResponse:
+    """The last answer of an import."""
+    return list(stub.ImportRecords(requests, timeout=60))[-1]
+
+
 def test_an_import_in_pieces(stub: RecordServiceStub, core: Core, passes: Decides) -> None:
     text = b"".join(line(str(number)) for number in range(3_000))
-    answer = stub.ImportRecords(pieces(text, 997))
-    assert answer.records == 3_000
-    assert answer.state_token == core.state_token()
+    answers = list(stub.ImportRecords(pieces(text, 997)))
+    assert [answer.step for answer in answers if not answer.state_token] == ["Checking"] + ["Writing"] * (
+        len(answers) - 2
+    ) or answers[0].step == "Checking"
+    assert answers[-1].records == 3_000
+    assert answers[-1].state_token == core.state_token()
+    assert not any(answer.state_token for answer in answers[:-1])
     assert passes(core, "2999")
+
+
+def test_an_import_tells_its_progress(stub: RecordServiceStub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pdp.records.import_calls._TELL_SECONDS", 0.0)
+    text = b"".join(line(str(number)) for number in range(12_000))
+    answers = list(stub.ImportRecords(pieces(text, 400_000)))
+    checked = [answer.records for answer in answers if answer.step == "Checking"]
+    written = [answer.records for answer in answers if answer.step == "Writing"]
+    assert checked == sorted(checked)
+    assert len(set(checked)) > 1
+    assert checked[-1] == 12_000
+    assert written == [5_000, 10_000, 12_000, 12_000]
 
 
 def test_a_bad_line_refuses_the_import(stub: RecordServiceStub, store: RecordStore) -> None:
     text = b"".join(line(str(number)) for number in range(3_000)) + line("x").replace(b"true", b"7")
-    details = refused(lambda: stub.ImportRecords(pieces(text, 100_000)), grpc.StatusCode.INVALID_ARGUMENT)
+    details = refused(lambda: imported(stub, pieces(text, 100_000)), grpc.StatusCode.INVALID_ARGUMENT)
     assert details.startswith("line 3001: ")
-    assert store.head().seq == 0
+    assert store.head().position.seq == 0
 
 
 def test_slow_imports_do_not_stop_a_write(stub: RecordServiceStub, store: RecordStore) -> None:
@@ -190,18 +215,18 @@ def test_slow_imports_do_not_stop_a_write(stub: RecordServiceStub, store: Record
         yield record_service_pb2.ImportRecordsRequest(chunk=line("slow"))
         release.wait(30)
 
-    under_way = [stub.ImportRecords.future(slow()) for _ in range(2)]
+    under_way = [stub.ImportRecords(slow()) for _ in range(2)]
     # Until both have their place, a third one may still get in.
     while True:
         try:
-            stub.ImportRecords(iter(()), timeout=10)
+            imported(stub, iter(()))
         except grpc.RpcError as error:
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED  # noqa: PT017
             break
     apply(stub, change("a"))
     assert store.get("door", "slow") is None
     release.set()
-    assert [call.result(timeout=30).records for call in under_way] == [1, 1]
+    assert [list(call)[-1].records for call in under_way] == [1, 1]
 
 
 def test_an_import_that_the_caller_gives_up_changes_nothing(
@@ -214,11 +239,12 @@ def test_an_import_that_the_caller_gives_up_changes_nothing(
         given.set()
         release.wait(30)
 
-    call = stub.ImportRecords.future(broken_off())
+    call = stub.ImportRecords(broken_off())
     assert given.wait(10)
     call.cancel()
     release.set()
     apply(stub, change("b"))
+    time.sleep(0.3)
     assert store.get("door", "a") is None
 
 
@@ -237,9 +263,10 @@ def test_a_write_that_stands_but_is_not_decided_on_yet(
     stub: RecordServiceStub, store: RecordStore, follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pdp.records.service._CATCH_UP_SECONDS", 0.01)
-    with follower._looking:
-        details = refused(lambda: apply(stub, change("a")), grpc.StatusCode.UNAVAILABLE)
-    assert details.startswith(f"The write stands as {store.head().token()}, but this sidecar does not")
+    follower.stop()
+    details = refused(lambda: apply(stub, change("a")), grpc.StatusCode.UNAVAILABLE)
+    token = store.head().position.token()
+    assert details == f"The write stands as {token}, but this sidecar does not decide on it yet."
 
 
 def test_health_and_reflection(channel: grpc.Channel) -> None:
@@ -254,20 +281,18 @@ def test_health_and_reflection(channel: grpc.Channel) -> None:
     assert {SERVICE_NAME, "grpc.health.v1.Health"} <= names
 
 
-def test_an_address_in_use(store: RecordStore, policy: Policy, follower: Follower) -> None:
+def test_an_address_in_use(served: Served) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ServeError, match=f"The administrative address {address} cannot be used"):
-            build_admin_server(address, store, lambda: policy, follower)
+            build_admin_server(address, served)
 
 
-def test_two_servers_cannot_share_an_address(
-    admin: str, store: RecordStore, policy: Policy, follower: Follower
-) -> None:
+def test_two_servers_cannot_share_an_address(admin: str, served: Served) -> None:
     with pytest.raises(ServeError):
-        build_admin_server(admin, store, lambda: policy, follower)
+        build_admin_server(admin, served)
 
 
 def test_changes_of_another_writer_are_read(stub: RecordServiceStub, store: RecordStore) -> None:
