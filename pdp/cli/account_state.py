@@ -1,5 +1,6 @@
 """What the commands on account state share: where it stands, times, confirmation, progress."""
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from pdp.records.importer import no_progress
 # within the allowed skew, or a sidecar whose clock is behind this machine's, must not slip through.
 AT_ONCE = timedelta(seconds=60)
 
-_OFFLINE = ("policy", "policy_cache", "opa")
+_OFFLINE = ("policy", "policy_cache", "opa", "gateway_timeout_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _refuse_broken_text() -> None:
 
 
 def _stored(settings: Settings, *, create: bool) -> AccountState:
-    from pdp.decision_point import configured_bundle  # noqa: PLC0415 - not needed with --admin
+    from pdp.configured import configured_bundle  # noqa: PLC0415 - not needed with --admin
     from pdp.records.access import StoreAccess  # noqa: PLC0415
     from pdp.records.store import StoreError, open_store  # noqa: PLC0415
 
@@ -95,12 +96,10 @@ def _stored(settings: Settings, *, create: bool) -> AccountState:
         if create or settings.origins["records"] == "--records":
             raise
         raise PdpError(f"{error} Name another with --records URL, or a sidecar with --admin.") from error
-    try:
-        policy = configured_bundle(settings.policy, settings).policy
-    except BaseException:
-        store.close()
-        raise
-    return AccountState(StoreAccess(store, lambda: policy), without_password(settings.records))
+    # Loaded when it is needed first, as not every command does.
+    policy = functools.cache(lambda: configured_bundle(settings.policy, settings).policy)
+    access = StoreAccess(store, policy, settle_seconds=settings.gateway_timeout_ms / 1000)
+    return AccountState(access, without_password(settings.records))
 
 
 class Moment(click.ParamType[datetime]):

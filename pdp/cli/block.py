@@ -18,8 +18,10 @@ from pdp.cli.account_state import (
     state_options,
     yes_option,
 )
+from pdp.cli.measure import carry_out, measure_of, measure_options, report
 from pdp.errors import PdpError
 from pdp.records.access import Edit
+from pdp.records.waiting import WaitFor
 
 SUBJECTS = click.Choice(["account", "organisation", "employer"])
 
@@ -41,13 +43,16 @@ SUBJECTS = click.Choice(["account", "organisation", "employer"])
 @click.option("--replace", is_flag=True, help="Replace a block that is in force or still to begin.")
 @yes_option
 @json_option
+@measure_options
 @state_options
 def block(subject: str, name: str, **options: Any) -> None:
     """Block an account, an organisation or an employer: no access, no messages, no specifications.
 
     ID is the account's subject id, or the KvK number of the organisation (of an intermediary's users) or of
     the employer (of all who act for it). A block that begins at once begins a minute back, so that
-    differences between clocks leave no gap. It asks for confirmation; with --yes it goes on at once.
+    differences between clocks leave no gap. It asks for confirmation; with --yes it goes on at once. It
+    returns when no sidecar can decide without it (--wait all, the default); exit code 4 means that this is
+    not known yet.
 
     \b
     Examples:
@@ -55,7 +60,8 @@ def block(subject: str, name: str, **options: Any) -> None:
       pdp block organisation 12345678 --ground misuse --reference INC-2042
       pdp block employer 87654321 --ground third_party_report --admin 127.0.0.1:7082 --yes
     """  # noqa: D301 - click's mark for "keep these lines"
-    begins, until, now = options["begins"], options["until"], datetime.now(UTC)
+    measure = measure_of(options)
+    begins, until, now = options["begins"], options["until"], measure.at
     if until is not None and until <= (begins or now):
         raise click.UsageError(f"--until {rfc3339(until)} is not after the beginning.")
     document = {"ground": options["ground"], "from": rfc3339(begins or now - AT_ONCE)}
@@ -69,12 +75,14 @@ def block(subject: str, name: str, **options: Any) -> None:
         version = 0
         if standing := state.access.get("block", key):
             version = standing.version
-            _refuse_standing(subject, name, json.loads(standing.value), now, replace=options["replace"])
+            if not (options["replace"] or measure.stands_as(standing.value, document)):
+                _refuse_standing(subject, name, json.loads(standing.value))
         start = f"from {rfc3339(begins)}" if begins else "now"
         question = f"Block {subject} {name} {start} {end}, for {options['ground']}."
         confirmed(question, state, yes=options["yes"], affected=lambda: affected.of(state, subject, name))
-        token = state.access.apply([Edit("block", key, json.dumps(document).encode(), version)])
-    _report(options["as_json"], key, token, f"Blocked {subject} {name} {end}")
+        edit = Edit("block", key, json.dumps(document).encode(), version)
+        applied = carry_out(state, edit, measure.write_id, measure.wait)
+    report(applied, {"key": key}, f"Blocked {subject} {name} {end}", as_json=options["as_json"])
 
 
 @click.command()
@@ -82,32 +90,36 @@ def block(subject: str, name: str, **options: Any) -> None:
 @click.argument("name", metavar="ID")
 @yes_option
 @json_option
+@measure_options
 @state_options
 def unblock(subject: str, name: str, yes: bool, as_json: bool, **options: Any) -> None:
     """Lift a block; other blocks, incidents and terminations stay in force.
+
+    It does not wait for all sidecars unless --wait all says so: one that learns of it a moment later denies a
+    moment longer, which harms nobody, and a silent one must not hold it up.
 
     \b
     Example:
       pdp unblock account 4f1c...
     """  # noqa: D301
+    measure = measure_of(options, WaitFor.LOCAL)
     key = f"{subject}:{name}"
     with account_state(options) as state:
         standing = state.access.get("block", key)
-        if standing is None:
+        if standing is None and not measure.repeated:
             raise PdpError(f"There is no block of {subject} {name}.")
-        document = json.loads(standing.value)
-        question = f"Lift the block of {subject} {name} ({_described(document)})."
+        what = f" ({_described(json.loads(standing.value))})" if standing else ""
+        question = f"Lift the block of {subject} {name}{what}."
         confirmed(question, state, yes=yes, affected=lambda: affected.of(state, subject, name))
-        token = state.access.apply([Edit("block", key, None, standing.version)])
-    _report(as_json, key, token, f"Lifted the block of {subject} {name}")
+        edit = Edit("block", key, None, standing.version if standing else 0)
+        applied = carry_out(state, edit, measure.write_id, measure.wait)
+    report(applied, {"key": key}, f"Lifted the block of {subject} {name}", as_json=as_json)
 
 
-def _refuse_standing(
-    subject: str, name: str, document: dict[str, Any], now: datetime, *, replace: bool
-) -> None:
+def _refuse_standing(subject: str, name: str, document: dict[str, Any]) -> None:
     """A block that counts is not replaced by mistake, for example by a shorter one."""
-    over = "until" in document and read_time(document["until"]) <= now
-    if not over and not replace:
+    over = "until" in document and read_time(document["until"]) <= datetime.now(UTC)
+    if not over:
         raise PdpError(
             f"{subject.capitalize()} {name} is blocked already ({_described(document)}); "
             "add --replace to put this block in its place."
@@ -117,7 +129,3 @@ def _refuse_standing(
 def _described(document: dict[str, Any]) -> str:
     until = f"until {document['until']}" if "until" in document else "without an end"
     return f"{document['ground']}, from {document['from']}, {until}"
-
-
-def _report(as_json: bool, key: str, token: str, sentence: str) -> None:
-    click.echo(json.dumps({"key": key, "state_token": token}) if as_json else f"{sentence}; state {token}.")

@@ -1,7 +1,6 @@
 """`pdp incident`: articles 4.2 and 4.3, access interrupted for an incident or a threat."""
 
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +21,10 @@ from pdp.cli.account_state import (
     state_options,
     yes_option,
 )
+from pdp.cli.measure import Measure, carry_out, measure_of, measure_options, report
 from pdp.errors import PdpError
 from pdp.records.access import Edit
+from pdp.records.waiting import WaitFor
 
 _CAUSES = {
     "incident": ("door een storing", "because of an incident"),
@@ -95,7 +96,7 @@ def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--portal", is_flag=True, help="Close the whole portal."),
     ):
         command = option(command)
-    return state_options(json_option(yes_option(command)))
+    return state_options(measure_options(json_option(yes_option(command))))
 
 
 @click.group()
@@ -105,6 +106,9 @@ def incident() -> None:
     An incident closes the portal, services (--service, repeatable) or employers (--employer, repeatable)
     until it is ended, whatever its expected end said. Each command asks for confirmation and says how many
     accounts it affects; with --yes it goes on at once.
+
+    `declare` and `announce` return when no sidecar can decide without it (--wait all, the default), and say
+    how that came about; exit code 4 means that it may stand, but is not known to be in force everywhere.
 
     \b
     Examples:
@@ -130,7 +134,7 @@ def declare(**options: Any) -> None:
       pdp incident declare --employer 12345678 --kind threat --nature "Gelekte inloggegevens" --yes
       ID=$(pdp incident declare --service ziekmelden --nature "Storing" --yes)
     """  # noqa: D301
-    _create(options, begins=None)
+    _create(options, measure_of(options), begins=None)
 
 
 @incident.command()
@@ -144,18 +148,19 @@ def announce(begins: datetime, **options: Any) -> None:
       pdp incident announce --service ziekmelden --nature "Onderhoud" \\
           --from 2026-03-07T20:00:00Z --expected-end 2026-03-07T23:00:00Z
     """  # noqa: D301
-    if begins <= datetime.now(UTC):
+    measure = measure_of(options)
+    if begins <= measure.at:
         raise click.UsageError(f"--from {rfc3339(begins)} is not in the future; to begin now use `declare`.")
-    _create(options, begins=begins)
+    _create(options, measure, begins=begins)
 
 
-def _create(options: dict[str, Any], begins: datetime | None) -> None:
+def _create(options: dict[str, Any], measure: Measure, begins: datetime | None) -> None:
     scope = Scope(options["portal"], options["services"], options["employers"])
-    now = datetime.now(UTC)
+    now = measure.at
     ends = options["expected_end"]
     if ends is not None and ends <= (begins or now):
         raise click.UsageError(f"--expected-end {rfc3339(ends)} is not after the beginning.")
-    name = f"inc-{now:%Y%m%d}-{secrets.token_hex(3)}"
+    name = f"inc-{now:%Y%m%d}-{measure.tag()}"
     document = {
         "scope": scope.document(),
         "kind": options["kind"],
@@ -172,12 +177,12 @@ def _create(options: dict[str, Any], begins: datetime | None) -> None:
         scope.require_known(state)
         question = f"Close {scope} {start}, for {_cause(document)}, until it is ended."
         confirmed(question, state, yes=options["yes"], affected=lambda: scope.affected(state))
-        token = state.access.apply([Edit("incident", name, json.dumps(document).encode(), 0)])
-    if options["as_json"]:
-        click.echo(json.dumps({"id": name, "state_token": token}))
-    else:
+        edit = Edit("incident", name, json.dumps(document).encode(), 0)
+        applied = carry_out(state, edit, measure.write_id, measure.wait)
+    if not options["as_json"]:
         click.echo(name)
-        click.echo(f"{str(scope).capitalize()} is closed {start}; state {token}.", err=True)
+    sentence = f"{str(scope).capitalize()} is closed {start}"
+    report(applied, {"id": name}, sentence, as_json=options["as_json"], err=True)
 
 
 def _message(scope: Scope, options: dict[str, Any]) -> dict[str, str]:
@@ -194,20 +199,27 @@ def _message(scope: Scope, options: dict[str, Any]) -> dict[str, str]:
 @click.argument("name", metavar="ID")
 @yes_option
 @json_option
+@measure_options
 @state_options
 def end(name: str, yes: bool, as_json: bool, **options: Any) -> None:
     """End an incident, or withdraw one that was announced: access is possible again.
+
+    It does not wait for all sidecars unless --wait all says so: one that learns of it a moment later denies a
+    moment longer, which harms nobody, and a silent one must not hold it up.
 
     \b
     Example:
       pdp incident end inc-20260302-1f9a3c
     """  # noqa: D301
+    measure = measure_of(options, WaitFor.LOCAL)
     with account_state(options) as state:
         record = state.access.get("incident", name)
         if record is None:
             raise PdpError(f"There is no incident {name!r}; `pdp incident list` shows them.")
         document = json.loads(record.value)
-        if "ended_at" in document:
+        if "ended_at" in document and not measure.stands_as(
+            record.value, document | {"ended_at": rfc3339(measure.at)}
+        ):
             raise PdpError(f"Incident {name} was ended already, at {document['ended_at']}.")
         scope = Scope(
             "portal" in document["scope"],
@@ -216,9 +228,10 @@ def end(name: str, yes: bool, as_json: bool, **options: Any) -> None:
         )
         question = f"End {_cause(document)}, {name}: open {scope} again."
         confirmed(question, state, yes=yes, affected=lambda: scope.affected(state))
-        document["ended_at"] = rfc3339(datetime.now(UTC))
-        token = state.access.apply([Edit("incident", name, json.dumps(document).encode(), record.version)])
-    click.echo(json.dumps({"id": name, "state_token": token}) if as_json else f"Ended {name}; state {token}.")
+        document["ended_at"] = rfc3339(measure.at)
+        edit = Edit("incident", name, json.dumps(document).encode(), record.version)
+        applied = carry_out(state, edit, measure.write_id, measure.wait)
+    report(applied, {"id": name}, f"Ended {name}", as_json=as_json)
 
 
 @incident.command("list")

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 import click
 
 FAILED = 3
-"""Exit code when pdp could not do what was asked; 1 and 2 are answers of `pdp check` and `pdp policy`."""
+"""Exit code when pdp could not do what was asked; 1 and 2 are answers of `pdp check` and `pdp policy`, 4 is
+that a measure may stand but is not known to be in force everywhere (`pdp.cli.measure`)."""
 
 # name → (where it stands, what the list of commands says); a module is imported when its command is called.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -16,10 +17,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("pdp.cli.check:check", "Decide requests, offline or by a running sidecar."),
     "config": ("pdp.cli.config:config", "Explain the settings, their values and where those came from."),
     "records": ("pdp.cli.records:records", "Import, export, read and change the account state."),
+    "ingest": ("pdp.cli.ingest:ingest", "Apply what a system of record puts into a Redis stream."),
     "incident": ("pdp.cli.incident:incident", "Interrupt access for an incident or threat, and lift it."),
     "block": ("pdp.cli.block:block", "Block an account, organisation or employer."),
     "unblock": ("pdp.cli.block:unblock", "Lift a block."),
     "terminate": ("pdp.cli.terminate:terminate", "End access, wholly or for some services."),
+    "sidecars": ("pdp.cli.sidecars:sidecars", "List the sidecars that decide on the account state."),
+    "doctor": (
+        "pdp.cli.doctor:doctor",
+        "Check settings, policy, store, clock and leases.",
+    ),
     "terms": ("pdp.cli.terms:terms", "Publish a version of the terms of use."),
     "policy": ("pdp.cli.policy:policy", "Check and test a bundle of policies."),
     "demo-data": ("pdp.cli.demo_data:demo_data", "Generate a realistic portal."),
@@ -63,8 +70,9 @@ def cli() -> None:
       pdp incident declare --portal --nature "..."      close the portal at once
       pdp config show                                   every setting, explained
 
-    Exit codes: 0 done, 3 not done (one sentence on standard error says why); `pdp check` and `pdp policy`
-    give their answer as 0, 1 or 2.
+    Exit codes: 0 done, 3 not done (one sentence on standard error says why), 4 an incident, block or
+    termination that may stand but is not known to be in force everywhere; `pdp check`, `pdp policy` and
+    `pdp doctor` give their answer as 0, 1 or 2.
     """  # noqa: D301 - click's mark for "keep these lines"
 
 
@@ -76,7 +84,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
 def run(args: Sequence[str] | None = None) -> int:
     """Runs the command line; gives the exit code. An expected failure is one sentence on standard error."""
     try:
-        result: Any = cli.main(args=args, prog_name="pdp", standalone_mode=False)
+        words = [*(sys.argv[1:] if args is None else args)]
+        result: Any = cli.main(args=words, prog_name="pdp", standalone_mode=False, obj=words)
     except click.Abort:
         return _failed("Stopped; nothing more was done.")
     except click.UsageError as error:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,11 +12,21 @@ from typing import IO, Any, BinaryIO
 
 import click
 
-from pdp.cli.account_state import account_state, json_option, progress_bar, progress_option, state_options
+from pdp.cli.account_state import (
+    AccountState,
+    account_state,
+    json_option,
+    progress_bar,
+    progress_option,
+    state_options,
+)
+from pdp.cli.measure import carry_out, measure_options, report, wait_of
+from pdp.cli.records_init import init
 from pdp.errors import RecordsError
 from pdp.records.access import Edit, Record, RecordAccess
 from pdp.records.documents import RefusedError, json_line
 from pdp.records.importer import Progress
+from pdp.records.waiting import Applied
 
 version_option = click.option(
     "--expected-version",
@@ -35,6 +46,7 @@ def records() -> None:
 
     \b
     Examples:
+      pdp records init --records redis://redis.example:6379
       pdp records import portal.jsonl
       pdp records import --admin 127.0.0.1:7082 changes.jsonl
       pdp records kinds
@@ -52,7 +64,9 @@ def import_(file: str, progress: bool | None, as_json: bool, **options: Any) -> 
     """Import JSON Lines, the whole file or nothing of it.
 
     A line is {"kind": ..., "key": ..., "value": {...}}; with "value": null it deletes the record. Records
-    that the file does not name stay as they are. A store that does not exist is made.
+    that the file does not name stay as they are. A SQLite store that does not exist is made. It returns when
+    the records are durable (and decided on by the sidecar of --admin); it never waits for all sidecars. A
+    store that was initialised with several shards gets them shard by shard, each of them whole.
 
     \b
     Examples:
@@ -139,9 +153,12 @@ def get(kind: str, key: str, as_json: bool, **options: Any) -> None:
 @click.argument("file", metavar="FILE|-")
 @version_option
 @json_option
+@measure_options
 @state_options
 def put(kind: str, key: str, file: str, expected_version: int | None, as_json: bool, **options: Any) -> None:
     """Write one record, a JSON document from a file or standard input.
+
+    Of a kind that the bundle declares so (`wait: all`), it returns when no sidecar can decide without it.
 
     \b
     Examples:
@@ -154,8 +171,8 @@ def put(kind: str, key: str, file: str, expected_version: int | None, as_json: b
         except OSError as error:
             raise RecordsError(f"Cannot read {file}: {error.strerror}.") from error
     with account_state(options, create=True) as state:
-        token = state.access.apply([Edit(kind, key, value, expected_version)])
-    _written(token, as_json=as_json)
+        applied = _written(state, Edit(kind, key, value, expected_version), options)
+    report(applied, {}, "Done", as_json=as_json)
 
 
 @records.command()
@@ -163,6 +180,7 @@ def put(kind: str, key: str, file: str, expected_version: int | None, as_json: b
 @click.argument("key")
 @version_option
 @json_option
+@measure_options
 @state_options
 def delete(kind: str, key: str, expected_version: int | None, as_json: bool, **options: Any) -> None:
     """Delete one record.
@@ -172,9 +190,11 @@ def delete(kind: str, key: str, expected_version: int | None, as_json: bool, **o
       pdp records delete activation_code 123456782
     """  # noqa: D301
     with account_state(options) as state:
-        version = _existing(state.access, kind, key).version
-        token = state.access.apply([Edit(kind, key, None, expected_version or version)])
-    _written(token, as_json=as_json)
+        # A repeat may find it gone.
+        repeated = options["write_id"] is not None
+        version = expected_version if repeated else _existing(state.access, kind, key).version
+        applied = _written(state, Edit(kind, key, None, expected_version or version), options)
+    report(applied, {}, "Done", as_json=as_json)
 
 
 @records.command()
@@ -192,6 +212,9 @@ def kinds(as_json: bool, **options: Any) -> None:
         click.echo(f"{kind:<{width}}  {number:>12,}")
 
 
+records.add_command(init)
+
+
 def _existing(access: RecordAccess, kind: str, key: str) -> Record:
     record = access.get(kind, key)
     if record is None:
@@ -199,8 +222,8 @@ def _existing(access: RecordAccess, kind: str, key: str) -> Record:
     return record
 
 
-def _written(token: str, *, as_json: bool) -> None:
-    click.echo(json.dumps({"state_token": token}) if as_json else f"Done; state {token}.")
+def _written(state: AccountState, edit: Edit, options: dict[str, Any]) -> Applied:
+    return carry_out(state, edit, options["write_id"] or secrets.token_hex(16), wait_of(options))
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from pdp.cli import affected
 from pdp.cli.account_state import (
     AT_ONCE,
     MOMENT,
-    AccountState,
     account_state,
     confirmed,
     json_option,
@@ -20,8 +19,10 @@ from pdp.cli.account_state import (
     yes_option,
 )
 from pdp.cli.block import SUBJECTS
+from pdp.cli.measure import Measure, carry_out, measure_of, measure_options, report
 from pdp.errors import PdpError
 from pdp.records.access import Edit, Record
+from pdp.records.waiting import WaitFor
 
 Document = dict[str, Any]
 
@@ -41,6 +42,7 @@ Document = dict[str, Any]
 @click.option("--undo", is_flag=True, help="Give access back instead, wholly or for each --service.")
 @yes_option
 @json_option
+@measure_options
 @state_options
 def terminate(subject: str, name: str, **options: Any) -> None:
     """End the access of an account, an organisation or an employer (article 5.1).
@@ -48,6 +50,10 @@ def terminate(subject: str, name: str, **options: Any) -> None:
     Without --service all access ends. Services are added to those of a termination that stands, on the same
     ground; anything else that stands is replaced only with --replace. --undo lifts a termination. A
     termination at once begins a minute back, so that differences between clocks leave no gap.
+
+    It returns when no sidecar can decide without it (--wait all, the default); exit code 4 means that this is
+    not known yet. --undo does not wait for all sidecars unless --wait all says so: one that learns of it a
+    moment later denies a moment longer, which harms nobody.
 
     \b
     Examples:
@@ -58,23 +64,24 @@ def terminate(subject: str, name: str, **options: Any) -> None:
     """  # noqa: D301 - click's mark for "keep these lines"
     undo, services = options["undo"], list(options["services"])
     _check_options(options)
+    measure = measure_of(options, WaitFor.LOCAL if undo else WaitFor.DECLARED)
     key = f"{subject}:{name}"
     with account_state(options) as state:
         standing = state.access.get("termination", key)
         if undo:
-            document, sentence = _lifted(standing, f"{subject} {name}", services)
+            document, sentence = _lifted(standing, f"{subject} {name}", services, measure)
         else:
             affected.require_services(state, services)
-            document = _merged(standing, f"{subject} {name}", options)
+            document = _merged(standing, f"{subject} {name}", options, measure)
             sentence = f"End the access of {subject} {name} to {_services(document['services'])}"
         confirmed(
             f"{sentence}.", state, yes=options["yes"], affected=lambda: affected.of(state, subject, name)
         )
-        token = _write(state, key, document, standing)
-    if options["as_json"]:
-        click.echo(json.dumps({"key": key, "state_token": token}))
-    else:
-        click.echo(f"Done: {sentence[0].lower()}{sentence[1:]}; state {token}.")
+        value = None if document is None else json.dumps(document).encode()
+        edit = Edit("termination", key, value, standing.version if standing else 0)
+        applied = carry_out(state, edit, measure.write_id, measure.wait)
+    done = f"Done: {sentence[0].lower()}{sentence[1:]}"
+    report(applied, {"key": key}, done, as_json=options["as_json"])
 
 
 def _check_options(options: dict[str, Any]) -> None:
@@ -87,11 +94,18 @@ def _check_options(options: dict[str, Any]) -> None:
             raise click.UsageError(f"--{'from' if name == 'begins' else name} does not go with --undo.")
 
 
-def _merged(standing: Record | None, who: str, options: dict[str, Any]) -> Document:
+def _merged(standing: Record | None, who: str, options: dict[str, Any], measure: Measure) -> Document:
     """The termination to write: a new one, or the one that stands with services added."""
     services: list[str] | str = sorted(set(options["services"])) or "*"
     begins = options["begins"]
-    if standing is not None and not options["replace"]:
+    new: Document = {
+        "ground": options["ground"],
+        "services": services,
+        "from": rfc3339(begins or measure.at - AT_ONCE),
+    }
+    if options["reference"] is not None:
+        new["reference"] = options["reference"]
+    if standing and not options["replace"] and not measure.stands_as(standing.value, new):
         document: Document = json.loads(standing.value)
         begun = read_time(document["from"]) <= datetime.now(UTC)
         addable = begun and begins is None and document["services"] != "*" and services != "*"
@@ -101,37 +115,29 @@ def _merged(standing: Record | None, who: str, options: dict[str, Any]) -> Docum
                 f"{document['ground']} from {document['from']}; add --replace to put this in its place."
             )
         return {**document, "services": sorted({*document["services"], *services})}
-    document = {
-        "ground": options["ground"],
-        "services": services,
-        "from": rfc3339(begins or datetime.now(UTC) - AT_ONCE),
-    }
-    if options["reference"] is not None:
-        document["reference"] = options["reference"]
-    return document
+    return new
 
 
-def _lifted(standing: Record | None, who: str, services: list[str]) -> tuple[Document | None, str]:
+def _lifted(
+    standing: Record | None, who: str, services: list[str], measure: Measure
+) -> tuple[Document | None, str]:
     """What is left of a termination (None: nothing), and what that means."""
     if standing is None:
+        if measure.repeated:
+            return None, f"Give {who} back its access to {_services(services or '*')}"
         raise PdpError(f"The access of {who} was not ended.")
     document: Document = json.loads(standing.value)
     if not services:
         return None, f"Give {who} back its access to {_services(document['services'])}"
     ended = document["services"]
     missing = services if ended == "*" else [service for service in services if service not in ended]
-    if missing:
+    if missing and not (measure.repeated and ended != "*" and missing == services):
         raise PdpError(
             f"The access of {who} was ended to {_services(ended)}, not to service {missing[0]} by itself."
         )
     left = [service for service in ended if service not in services]
     sentence = f"Give {who} back its access to {_services(services)}"
     return ({**document, "services": left} if left else None), sentence
-
-
-def _write(state: AccountState, key: str, document: Document | None, standing: Record | None) -> str:
-    value = None if document is None else json.dumps(document).encode()
-    return state.access.apply([Edit("termination", key, value, standing.version if standing else 0)])
 
 
 def _services(services: list[str] | str) -> str:

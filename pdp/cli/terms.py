@@ -20,6 +20,7 @@ from pdp.cli.account_state import (
     state_options,
     yes_option,
 )
+from pdp.cli.measure import carry_out, measure_of, measure_options, report
 from pdp.errors import PdpError
 from pdp.records.access import Edit
 
@@ -45,6 +46,7 @@ def terms() -> None:
 @click.option("--content-sha256", metavar="HEX", help="The SHA-256 of the text, where the file is elsewhere.")
 @yes_option
 @json_option
+@measure_options
 @state_options
 def publish(version: str, url: str, effective_at: datetime, **options: Any) -> None:
     """Publish a version of the terms.
@@ -57,7 +59,8 @@ def publish(version: str, url: str, effective_at: datetime, **options: Any) -> N
       pdp terms publish --version 4.3 --url https://example.nl/voorwaarden-4.3.pdf \\
           --content voorwaarden-4.3.pdf --effective-at 2026-05-01T00:00:00Z
     """  # noqa: D301
-    published_at = options["published_at"] or datetime.now(UTC)
+    measure = measure_of(options)
+    published_at = options["published_at"] or measure.at
     document = {
         "version": version,
         "url": url,
@@ -67,7 +70,8 @@ def publish(version: str, url: str, effective_at: datetime, **options: Any) -> N
     if digest := _sha256(options["content"], options["content_sha256"]):
         document["content_sha256"] = digest
     with account_state(options) as state:
-        if state.access.get("terms", version):
+        standing = state.access.get("terms", version)
+        if standing and not measure.stands_as(standing.value, document):
             raise PdpError(
                 f"Version {version} of the terms is published already; give the new text a new version."
             )
@@ -76,11 +80,10 @@ def publish(version: str, url: str, effective_at: datetime, **options: Any) -> N
             f"in force from {document['effective_at']}."
         )
         confirmed(question, state, yes=options["yes"], affected=lambda: affected.everyone(state))
-        token = state.access.apply([Edit("terms", version, json.dumps(document).encode(), 0)])
-    if options["as_json"]:
-        click.echo(json.dumps({"version": version, "state_token": token}))
-    else:
-        click.echo(f"Published version {version} of the terms; state {token}.")
+        edit = Edit("terms", version, json.dumps(document).encode(), 0)
+        applied = carry_out(state, edit, measure.write_id, measure.wait)
+    sentence = f"Published version {version} of the terms"
+    report(applied, {"version": version}, sentence, as_json=options["as_json"])
 
 
 @terms.command("list")

@@ -155,7 +155,7 @@ def test_what_goes_wrong_with_the_place(
     monkeypatch.chdir(tmp_path)
     cases = [
         (["--records", "sqlite:missing.db"], "There is no record store"),
-        (["--records", "redis://localhost"], "not supported by this version"),
+        (["--records", "redis://127.0.0.1:1"], "Redis at 127.0.0.1:1 cannot be reached"),
         (["--admin", "127.0.0.1:1"], "No sidecar answers at 127.0.0.1:1"),
         (["--admin", "127.0.0.1:1", "--records", "sqlite:x"], "--records does not go with --admin"),
         ([], "Name another with --records URL, or a sidecar with --admin."),
