@@ -66,6 +66,8 @@ def judge(history: History) -> Verdict:
             late += 1
             if claim.write.settled and check.ended - check.began <= history.gateway_timeout_ns:
                 found.append(Anomaly("used after a settled lockout", _about(check, claim)))
+            if claim.write.path == "fast" and _left_late(history, check, claim):
+                found.append(Anomaly("answered after a fast lockout", _about(check, claim)))
     for claim in open_:
         found += [
             Anomaly("denied by an old state", _about(check, claim))
@@ -145,6 +147,17 @@ def _straddling(claim: Claim, checks: list[Check]) -> list[Check]:
     # Nobody waits longer for an answer than workloads do.
     first = bisect_right(checks, claim.start - 60_000_000_000, key=lambda check: check.began)
     return [check for check in checks[first:last] if check.allow and claim.start < check.ended <= claim.end]
+
+
+def _left_late(history: History, check: Check, claim: Claim) -> bool:
+    """Whether an answer left after a barrier that waited until its sidecar had drained. A sidecar that was
+    stopped may have been forgotten; then nobody waited for it.
+    """
+    stopped = any(
+        stop.sidecar == check.sidecar and stop.began <= check.ended and check.began <= stop.ended
+        for stop in history.stops
+    )
+    return check.ended > claim.start + history.way_ns and not stopped
 
 
 def _unanswered(history: History) -> list[Anomaly]:

@@ -5,7 +5,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
 from pdp.wire import request_to_message
 from tests.end_to_end.sidecar import Sidecar, Starter, http
 from tests.faults.checker import ward_of
-from tests.faults.history import Final, History, Lock, Outage
+from tests.faults.history import Final, History, Lock, Outage, Stop
 
 DOORS = Path(__file__).parent / "doors"
 SERVE = ("-m", "pdp", "serve", "--json")
@@ -94,11 +94,11 @@ class Fleet:
     def __getitem__(self, name: str) -> Place:
         return self.places[name]
 
-    def add(self, *names: str, program: Sequence[str] = SERVE, **settings: str) -> None:
-        """Starts sidecars side by side and waits until all are ready."""
-        for name in names:
-            self.places[name] = Place(name, settings, program)
-        self._start([self.places[name] for name in names])
+    def add(self, settings: Mapping[str, Mapping[str, str]], program: Sequence[str] = SERVE) -> None:
+        """Starts sidecars side by side, with settings by name, and waits until all are ready."""
+        for name, own in settings.items():
+            self.places[name] = Place(name, dict(own), program)
+        self._start([self.places[name] for name in settings])
 
     def _start(self, places: list[Place]) -> None:
         started = [self._process(place) for place in places]
@@ -129,11 +129,13 @@ class Fleet:
         """SIGSTOP, then SIGCONT. Answers may be late meanwhile, but come."""
         sidecar = self.places[name].sidecar
         assert sidecar
+        began = time.monotonic_ns()
         sidecar.signal(signal.SIGSTOP)
         try:
             yield
         finally:
             sidecar.signal(signal.SIGCONT)
+            self.history.stops.append(Stop(name, began, time.monotonic_ns()))
 
     def _down(self, name: str) -> Place:
         place = self.places[name]

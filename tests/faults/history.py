@@ -69,6 +69,15 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """While this lasts a sidecar's process is stopped; its answers come later."""
+
+    sidecar: str
+    began: int
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """The store was emptied, or an old copy put back, so writes are lost that were acknowledged.
 
@@ -91,14 +100,22 @@ class Final:
 
 @dataclass(slots=True)
 class History:
-    """A run. `wait_ns`: for so long any proof of freshness may last. `stored`: what the store holds in the
-    end (whether a lock is open; None: there is no such record)."""
+    """A run.
+
+    Attributes:
+        wait_ns: for so long any proof of freshness may last.
+        gateway_timeout_ns: for so long gateways wait for an answer.
+        way_ns: for so long an answer that has left its sidecar may be on its way, on this busy machine.
+        stored: what the store holds in the end: whether a lock is open; None: there is no such record.
+    """
 
     wait_ns: int
     gateway_timeout_ns: int = 1_000_000_000
+    way_ns: int = 1_000_000_000
     checks: list[Check] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     finals: list[Final] = field(default_factory=list)
     stored: dict[Lock, bool | None] = field(default_factory=dict)
@@ -109,6 +126,7 @@ class History:
             "check": self.checks,
             "write": self.writes,
             "outage": self.outages,
+            "stop": self.stops,
             "loss": self.losses,
             "final": self.finals,
         }

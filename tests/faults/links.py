@@ -1,7 +1,6 @@
 """TCP links that can be cut, slowed and re-pointed while in use: toxiproxy, by its HTTP interface."""
 
 import json
-import socket
 import subprocess
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -9,16 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.end_to_end.sidecar import program, until
+from tests.servers.processes import free_port
 
 TO_SERVER, FROM_SERVER = "upstream", "downstream"
-
-
-def free_port() -> int:
-    """A port of the loopback address that nobody listened on a moment ago."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
 
 
 class Link:

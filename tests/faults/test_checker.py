@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from tests.faults.checker import judge
-from tests.faults.history import Check, Ended, Final, History, Loss, Outage, Write
+from tests.faults.history import Check, Ended, Final, History, Loss, Outage, Stop, Write
 
 WAIT = 100
+Event = Check | Write | Outage | Stop | Loss | Final
 DOOR, WARD = "door/0", "ward/0"
 
 
@@ -26,14 +27,15 @@ def opened(began: int, ended: int, how: Ended = Ended.STORED, **other: Any) -> W
     return Write(began, ended, "a", (DOOR,), opens=True, how=how, **other)
 
 
-def history(*events: Check | Write | Outage | Loss | Final, **stored: bool) -> History:
-    doors = {f"door/{name[-1]}": is_open for name, is_open in stored.items()}
-    made = History(WAIT, gateway_timeout_ns=50, stored=doors)
+def history(*events: Event, **stored: bool) -> History:
+    doors: dict[str, bool | None] = {f"door/{name[-1]}": is_open for name, is_open in stored.items()}
+    made = History(WAIT, gateway_timeout_ns=50, way_ns=10, stored=doors)
     for event in events:
         lists: dict[type, list[Any]] = {
             Check: made.checks,
             Write: made.writes,
             Outage: made.outages,
+            Stop: made.stops,
             Loss: made.losses,
             Final: made.finals,
         }
@@ -41,7 +43,7 @@ def history(*events: Check | Write | Outage | Loss | Final, **stored: bool) -> H
     return made
 
 
-def kinds(*events: Check | Write | Outage | Loss | Final, **stored: bool) -> set[str]:
+def kinds(*events: Event, **stored: bool) -> set[str]:
     return judge(history(*events, **stored)).kinds()
 
 
@@ -114,6 +116,16 @@ def test_a_late_answer_counts_only_when_the_write_settled() -> None:
     assert kinds(settled, late) == {"used after a settled lockout"}
     # The gateway gave up after 50 ticks.
     assert kinds(settled, check(15, 66)) == set()
+
+
+def test_an_answer_that_was_not_waited_for() -> None:
+    fast = closed(10, 20, path="fast")
+    assert kinds(fast, check(15, 30)) == set()
+    assert kinds(fast, check(15, 31)) == {"answered after a fast lockout"}
+    assert kinds(closed(10, 20, path="timed"), check(15, 31)) == set()
+    # It slept, and was forgotten meanwhile.
+    assert kinds(fast, check(15, 31), Stop("a", 16, 30)) == set()
+    assert kinds(fast, check(15, 31), Stop("b", 16, 30)) == {"answered after a fast lockout"}
 
 
 def test_every_check_gets_an_answer_unless_its_sidecar_is_down() -> None:

@@ -1,0 +1,156 @@
+"""What a test of faults needs: servers, a link for each sidecar, sidecars, and a verdict in the end."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pdp.records.store import Parameters, RecordStore, open_store
+from pdp.records.timing import Timing
+from tests.end_to_end.sidecar import until
+from tests.faults.checker import Verdict, judge
+from tests.faults.fleet import SERVE, Fleet
+from tests.faults.history import History, Loss
+from tests.faults.links import Link, Links
+from tests.faults.nodes import ALWAYS, Node
+from tests.faults.workload import Workload
+
+LEASE_SECONDS = 1.0
+"""A short lease, so that what takes a lease takes a second."""
+PARAMETERS = Parameters(lease_ms=int(LEASE_SECONDS * 1000))
+NAMES = ("a", "b", "c")
+ON_DEMAND: tuple[str, ...] = ()
+"""These hold the doors as they are used; the others hold everything."""
+
+
+class Stage:
+    """One run. Everything ends with the context."""
+
+    def __init__(self, folder: Path, *, seed: int = 1, parameters: Parameters = PARAMETERS) -> None:
+        self.folder, self.seed, self.parameters = folder, seed, parameters
+        self.history = History(Timing.of(parameters).wait_ns)
+        self.fleet = Fleet(folder, self.history)
+        self.links: dict[str, Link] = {}
+        self.verdict: Verdict | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._toxiproxy = self._stack.enter_context(Links())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Sidecars first, as they leave the registry in order.
+        try:
+            self.fleet.close()
+        finally:
+            self._stack.__exit__(kind, error, trace)
+        if self.verdict is None or self.verdict.anomalies:
+            self.history.save(self.folder / "history.jsonl")
+            print(self.fleet.messages()[-20_000:])
+
+    def node(
+        self, settings: Mapping[str, str] = ALWAYS, environment: Mapping[str, str] | None = None
+    ) -> Node:
+        """A Redis server."""
+        return self._stack.enter_context(Node(self.folder, settings, environment))
+
+    def initialise(self, url: str) -> None:
+        """What `pdp records init` does."""
+        with self.store(url) as store:
+            store.initialise(self.parameters)
+
+    @contextmanager
+    def store(self, url: str) -> Iterator[RecordStore]:
+        """The store itself, beside the sidecars."""
+        store = open_store(url)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    def sidecars(
+        self,
+        node: Node,
+        options: str = "",
+        *,
+        names: Sequence[str] = NAMES,
+        program: Sequence[str] = SERVE,
+        **settings: str,
+    ) -> None:
+        """Starts sidecars on one server, each behind a link of its own."""
+        own = {}
+        for name in names:
+            self.links[name] = self._toxiproxy.to(node.address, name)
+            own[name] = {"RECORDS": f"redis://{self.links[name].address}{options}", **_mode(name), **settings}
+        self.fleet.add(own, program)
+
+    def sidecars_on(
+        self, url: str, *, names: Sequence[str] = NAMES, program: Sequence[str] = SERVE, **settings: str
+    ) -> None:
+        """Starts sidecars on a store that they reach by themselves."""
+        self.fleet.add({name: {"RECORDS": url, **_mode(name), **settings} for name in names}, program)
+
+    def workload(self, **settings: Any) -> Workload:
+        """Checks and writes on these sidecars; every lock is open to begin with."""
+        workload = Workload(self.fleet, **dict[str, Any](seed=self.seed) | settings)
+        workload.open_all()
+        return workload
+
+    @contextmanager
+    def losing(self, kept: int | None = None) -> Iterator[None]:
+        """While this is open the store loses what was written after `kept`, or all."""
+        began = time.monotonic_ns()
+        yield
+        self.history.losses.append(Loss(began, time.monotonic_ns(), kept))
+
+    def rest(self, workload: Workload) -> Verdict:
+        """Waits until all is quiet, and judges."""
+        workload.come_to_rest()
+        self.verdict = judge(self.history)
+        print(
+            json.dumps({**self.history.numbers(), "judged": self.verdict.judged, "late": self.verdict.late})
+        )
+        return self.verdict
+
+    def passes(self, workload: Workload, *, judged: int = 100) -> None:
+        """The verdict finds nothing, in at least so many checks under a lockout."""
+        verdict = self.rest(workload)
+        assert not verdict.anomalies, "\n".join(f"{each.kind}: {each.text}" for each in verdict.anomalies)
+        assert verdict.judged >= judged, "too little was seen"
+
+    def denied(self, code: str, since: int = 0) -> int:
+        """How many checks were denied for a reason."""
+        return sum(code in check.codes and check.began >= since for check in self.history.checks)
+
+    def barriers(self, path: str, since: int = 0) -> int:
+        """How many barriers returned by a path."""
+        return sum(write.path == path and write.began >= since for write in self.history.writes)
+
+    def settle(self) -> None:
+        """Waits until barriers may be fast: each sidecar has known the store for long enough."""
+        time.sleep(Timing.of(self.parameters).settle_ns / 1e9)
+
+    def grows(self, node: Node, writes: int = 2) -> None:
+        """Waits until the history has so many more writes."""
+        head = "{pdp:0}:meta"
+        before = int(node.call("HGET", head, "head"))
+        until(lambda: int(node.call("HGET", head, "head")) >= before + writes, 15, "writes")
+
+    def fresh(self, name: str, seconds: float = 15.0) -> None:
+        """Waits until a sidecar decides on a fresh state."""
+        until(lambda: self.fleet[name].ready().get("state") == "fresh", seconds, f"{name} fresh")
+
+
+def _mode(name: str) -> dict[str, str]:
+    return {"RECORDS_MODE": "on_demand"} if name in ON_DEMAND else {}
+
+
+def with_shards(parameters: Parameters, shards: int) -> Parameters:
+    """The same for a store with several shards."""
+    return replace(parameters, shards=shards)
