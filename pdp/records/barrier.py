@@ -26,7 +26,7 @@ from pdp.records.timing import Clock, Timing, boottime_ns
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.002, 0.05
 # What no repetition mends: nothing was written, or what was is not this write.
-_FINAL = (ConflictError, LeaseMismatchError, SpreadError, UninitialisedError, WriteIdReusedError)
+_FINAL = (ConflictError, LeaseMismatchError, SpreadError, WriteIdReusedError)
 
 
 class Path(Enum):
@@ -168,6 +168,9 @@ class _Attempt:
             except _FINAL:
                 raise
             except StoreError as error:
+                # A store that was emptied after it had the write may come back with it, by a failover.
+                if isinstance(error, UninitialisedError) and self._written is None:
+                    raise
                 self._problem = str(error)
                 self._sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
