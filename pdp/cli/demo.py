@@ -213,7 +213,9 @@ def _incident(stage: _Stage, sidecar: Sidecar, request: Request, everybody: list
     expected = rfc3339((datetime.now(UTC) + timedelta(hours=2)).replace(microsecond=0))
     command = ["incident", "declare", "--portal", "--nature", nature, "--expected-end", expected]
     stage.command(f'pdp incident declare --portal --nature "{nature}" --expected-end {expected}')
-    name = sidecar.command(*command)["id"]
+    declared = sidecar.command(*command)
+    name = declared["id"]
+    _in_force(stage, declared)
     reason = stage.denied(what(request), sidecar.check(request), "INCIDENT_LOCKOUT", "4.2")
     told = reason["details"]
     stage.expect(
@@ -228,12 +230,19 @@ def _incident(stage: _Stage, sidecar: Sidecar, request: Request, everybody: list
     stage.allowed(f"after: {what(request)}", sidecar.check(request))
 
 
+def _in_force(stage: _Stage, said: dict[str, Any]) -> None:
+    """Shows how a measure came to be in force on all sidecars (of which there is one here)."""
+    barrier = said["barrier"]
+    stage.expect(barrier["state"] == "done", "the measure is not known to be in force everywhere.")
+    stage.aside(f"In force everywhere after {barrier['waited_ms']} ms ({barrier['path']} path).")
+
+
 def _block(stage: _Stage, sidecar: Sidecar, request: Request) -> None:
     subject = request["subject"]["id"]
     until = rfc3339((datetime.now(UTC) + timedelta(days=7)).replace(microsecond=0))
     command = ["block", "account", subject, "--ground", "suspected_misuse", "--until", until]
     stage.command(f"pdp {' '.join(command)}")
-    sidecar.command(*command)
+    _in_force(stage, sidecar.command(*command))
     decision = sidecar.check(request)
     reason = stage.denied(what(request), decision, "ACCOUNT_BLOCKED")
     told = reason["details"].get("until")
