@@ -10,12 +10,14 @@ import pytest
 
 from pdp.errors import RecordsError
 from pdp.records.access import Edit, RecordAccess
+from pdp.records.admin import AdminAccess
 from pdp.records.documents import RefusedError
 from pdp.records.ingest import Ingest
 from pdp.records.ingest_stream import Source, SourceStream
 from pdp.records.ingest_write import AdminWriter
+from pdp.records.store import RecordStore
 from pdp.records.waiting import AS_DECLARED, Applied, Wait, Waited
-from tests.unit.records.ingest.streams import GROUP, Stream, door
+from tests.unit.records.ingest.streams import GROUP, Stream, door, is_open
 from tests.unit.records.ingest.streams import Applied as Outcomes
 
 
@@ -50,7 +52,7 @@ class Sidecar:
         return self._answer(edits, write_id)
 
 
-def drained(stream: Stream, sidecar: Sidecar) -> Outcomes:
+def drained(stream: Stream, sidecar: Sidecar | RecordAccess) -> Outcomes:
     """Applies the stream through the sidecar."""
     messages, outcomes = SourceStream(Source(stream.url, stream.name, GROUP, "one")), Outcomes()
     writer = AdminWriter(cast("RecordAccess", sidecar))
@@ -136,3 +138,24 @@ def test_what_it_refuses_becomes_a_dead_letter(stream: Stream) -> None:
     (letter,) = stream.dead()
     assert letter["key"] == "b"
     assert letter["dead:reason"] == "door/b: open: value is not of type boolean"
+
+
+def test_a_real_sidecar(stream: Stream, admin: str, store: RecordStore) -> None:
+    for number in range(10):
+        stream.add(str(number), 2, door(str(number)))
+    stream.add("3", 1, door("3", is_open=False))
+    stream.add("x", 1, {"id": "x", "open": "no"})
+    stream.raw("kind", "gate", "key", "x", "version", 1)
+    # Its writes wait for all sidecars.
+    stream.raw("kind", "note", "key", "n", "version", 1, "value", '{"text": "ja"}')
+    access = AdminAccess(admin)
+    outcomes = drained(stream, access)
+    access.close()
+    assert outcomes["dead"] == 2
+    assert outcomes.total() == 14
+    assert is_open(store, "3") is True
+    assert store.counts() == {"door": 10, "note": 1}
+    first, second = stream.dead()
+    assert "open" in first["dead:reason"]
+    assert "no kind 'gate'" in second["dead:reason"]
+    assert stream.pending() == 0
