@@ -24,14 +24,16 @@ SERVE = ("-m", "pdp", "serve", "--json")
 _DEADLINE_SECONDS = 30.0
 
 
-def request(door: Lock) -> CheckRequest:
-    """May somebody pass a door?"""
-    ward = ward_of(door).partition("/")[2]
+def request(door: Lock, effort: int = 0) -> CheckRequest:
+    """May somebody pass a door? `effort` squared is how many steps the evaluation takes in addition."""
+    properties: dict[str, Any] = {"ward": ward_of(door).partition("/")[2]}
+    if effort:
+        properties["effort"] = effort
     return request_to_message(
         {
             "subject": {"type": "user", "id": "someone"},
             "action": {"name": "pass"},
-            "resource": {"type": "door", "id": door.partition("/")[2], "properties": {"ward": ward}},
+            "resource": {"type": "door", "id": door.partition("/")[2], "properties": properties},
         }
     )
 
@@ -56,11 +58,11 @@ class Place:
         self.decisions = DecisionServiceStub(sidecar.channel())
         self.records = RecordServiceStub(sidecar.channel(sidecar.admin))
 
-    def ask(self, door: Lock) -> "grpc.Future[CheckResponse]":
+    def ask(self, door: Lock, effort: int = 0) -> "grpc.Future[CheckResponse]":
         """A check under way."""
         assert self.decisions
         asked: grpc.Future[CheckResponse] = self.decisions.Check.future(
-            request(door), timeout=_DEADLINE_SECONDS
+            request(door, effort), timeout=_DEADLINE_SECONDS
         )
         return asked
 
@@ -110,11 +112,11 @@ class Fleet:
         variables: dict[str, Any] = {f"PDP_{name}": value for name, value in place.settings.items()}
         return self._starter(policy=DOORS, ready=False, program=place.program, PDP_THREADS="2", **variables)
 
-    def kill(self, name: str) -> None:
-        """kill -9."""
+    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
+        """kill -9, or another signal that ends it."""
         place = self._down(name)
         assert place.sidecar
-        place.sidecar.signal(signal.SIGKILL)
+        place.sidecar.signal(number)
         place.sidecar.ended()
 
     def start(self, name: str, **settings: str) -> None:

@@ -39,6 +39,10 @@ class Link:
         """Swallows what is sent in one direction, without closing anything."""
         self._add("timeout", direction, {"timeout": 0})
 
+    def narrow(self, direction: str, kilobytes_per_second: int) -> None:
+        """Lets so much pass in one direction, on each connection."""
+        self._add("bandwidth", direction, {"rate": kilobytes_per_second})
+
     def reset(self, direction: str, milliseconds: int) -> None:
         """Breaks each connection with a TCP reset after a while."""
         self._add("reset_peer", direction, {"timeout": milliseconds})

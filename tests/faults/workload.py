@@ -127,14 +127,23 @@ class Workload:
         lock = draw.choice(hot)
         return lock if lock in self.doors else draw.choice([d for d in self.doors if ward_of(d) == lock])
 
-    def _ask(self, place: Place, door: Lock) -> None:
+    def ask_long(self, place: Place, door: Lock) -> None:
+        """A check whose evaluation takes about a second."""
+        assert self._under_way[place.name].acquire(timeout=1)
+        self._ask(place, door, effort=1_000)
+
+    def watch(self, *locks: Lock) -> None:
+        """From now on most checks are for these."""
+        self._hot = dict(enumerate(locks))
+
+    def _ask(self, place: Place, door: Lock, effort: int = 0) -> None:
         began, locks = time.monotonic_ns(), (door, ward_of(door))
 
         def answered(call: "grpc.Future[CheckResponse]") -> None:
             self.history.checks.append(_check(call, began, place.name, locks))
             self._under_way[place.name].release()
 
-        place.ask(door).add_done_callback(answered)
+        place.ask(door, effort).add_done_callback(answered)
 
     # ── writes ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -198,6 +207,13 @@ class Workload:
         )
         self.history.writes.append(write)
         return write
+
+    def write_large(self, size: int, to: Place) -> None:
+        """Writes about so many bytes in one step, of doors that nobody asks for."""
+        assert to.records
+        changes = [_change(f"door/{'x' * 1_000}{number}", opens=False) for number in range(size // 1_000)]
+        message = ApplyChangesRequest(changes=changes, wait_mode=WAIT_MODE_LOCAL)
+        to.records.ApplyChanges(message, timeout=30)
 
     def _some(self, draw: random.Random) -> Place | None:
         names = self._through or [*self.fleet.places]
