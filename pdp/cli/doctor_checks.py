@@ -148,8 +148,8 @@ def _guarded(findings: Iterator[Finding]) -> Iterator[Finding]:
 def _opened(store: RecordStore, settings: Settings, policy: Policy | None) -> Iterator[Finding]:
     parameters = store.parameters()
     timing = configured_timing(store, settings)
-    mode = "every replica that can be promoted" if not store.promotion_seconds else "some replicas (relaxed)"
-    acks = f", {store.acks} replicas acknowledge: {mode}" if store.acks else ", no replica acknowledges"
+    mode = "relaxed" if store.promotion_seconds else "strict"
+    acks = f", acknowledgements by replicas {store.acks} ({mode})" if store.acks else ""
     yield Finding(
         "store",
         "ok",
@@ -187,7 +187,7 @@ def _leases(
     if not members:
         yield Finding("leases", "ok", "No sidecar is registered.")
         return
-    yield Finding("leases", "ok", f"{len(members)} sidecars are registered, {len(silent)} of them silent.")
+    yield Finding("leases", "ok", f"Sidecars registered: {len(members)}, silent: {len(silent)}.")
     for member in members:
         yield from _member(member, silent=member.instance in silent)
     yield from _revisions(members, policy)

@@ -119,7 +119,7 @@ def _replicas(server: _Server, url: RedisUrl) -> Iterator[Finding]:
         yield Finding(
             "redis",
             "fail",
-            f"{server.name} has {replicas} replicas, and acks asks {url.acks} to acknowledge each write and "
+            f"{server.name} has {_of(replicas)}, and acks asks {url.acks} to acknowledge each write and "
             "each freshness proof: nothing can be written, and every sidecar denies.",
             "Bring the replicas back, or lower acks everywhere once one is gone for good.",
         )
@@ -127,12 +127,12 @@ def _replicas(server: _Server, url: RedisUrl) -> Iterator[Finding]:
         yield Finding(
             "redis",
             "warn",
-            f"{server.name} has {replicas} replicas, of which {url.acks} must acknowledge: another one that "
+            f"{server.name} has {_of(replicas)}, of which {url.acks} must acknowledge: another one that "
             "is promoted may lack lockouts.",
             f"Set acks={replicas}, or replica-priority 0 on those that must never be promoted.",
         )
     else:
-        yield Finding("redis", "ok", f"{server.name} has {replicas} replicas; {url.acks} must acknowledge.")
+        yield Finding("redis", "ok", f"{server.name} has {_of(replicas)}; {url.acks} must acknowledge.")
     wanted = server.config.get("min-replicas-to-write")
     if url.promotion_seconds and wanted is not None and wanted != str(url.acks):
         text = f"{server.name} has min-replicas-to-write {wanted}, and acks is {url.acks}."
@@ -149,3 +149,7 @@ def _clock(server: _Server) -> Iterator[Finding]:
         yield Finding("clock", "warn", text, advice)
     else:
         yield Finding("clock", "ok", f"The clock of {server.name} agrees with this machine's.")
+
+
+def _of(replicas: int) -> str:
+    return "1 replica" if replicas == 1 else f"{replicas} replicas"

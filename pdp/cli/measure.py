@@ -6,6 +6,7 @@ import re
 import secrets
 import shlex
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -120,12 +121,13 @@ def wait_of(options: dict[str, Any], default: WaitFor = WaitFor.DECLARED) -> Wai
 
 def carry_out(state: AccountState, edit: Edit, write_id: str, wait: Wait) -> Applied:
     """Writes, and tells while it waits. An unknown outcome is one that is pending."""
+    began = time.monotonic()
     with _told(state, edit, wait):
         try:
             return state.access.apply([edit], write_id, wait)
         except UnknownOutcomeError as error:
-            waited = Waited("", wait.timeout_seconds, write_id, confirmed=False, problem=str(error))
-            return Applied("", waited)
+            taken = time.monotonic() - began
+            return Applied("", Waited("", taken, write_id, confirmed=False, problem=str(error)))
 
 
 @contextmanager

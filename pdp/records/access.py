@@ -109,6 +109,7 @@ class StoreAccess:
 
     def kinds(self) -> dict[str, int]:
         """See RecordAccess."""
+        self._require_initialised()
         return dict(sorted((dict.fromkeys(self._policy().kinds, 0) | self._store.counts()).items()))
 
     def get(self, kind: str, key: str) -> Record | None:
@@ -122,6 +123,7 @@ class StoreAccess:
         """Up to `limit` records of a kind with keys after `after`."""
         policy = self._policy()
         self._refuse_unknown(policy, kind, "")
+        self._require_initialised()
         return [_record(policy, stored) for stored in self._store.page(kind, after, limit)]
 
     def records(self, kind: str) -> Iterator[Record]:
@@ -235,6 +237,10 @@ class StoreAccess:
         else:
             value = canonical(policy, edit.kind, edit.key, edit.value)
         return Change(edit.kind, edit.key, value, edit.expected_version, edit.source_version)
+
+    def _require_initialised(self) -> None:
+        """A store that lost everything must not pass for an empty one: a backup of it would be empty too."""
+        self._store.parameters()
 
     @staticmethod
     def _refuse_unknown(policy: Policy, kind: str, key: str) -> None:

@@ -234,6 +234,11 @@ def test_stores_that_cannot_be_used_are_one_sentence(start: Starter, tmp_path: P
             assert sentence in _one_sentence(sidecar.messages())
             assert "geheim" not in sidecar.messages()
             assert "verkeerd" not in sidecar.messages()
+        # An empty export in place of an error would be an empty backup.
+        where = ("--records", f"redis://:geheim@{server.address}", "--policy", str(PORTAL))
+        exported = pdp("records", "export", *where)
+        assert (exported.returncode, exported.stdout) == (3, "")
+        assert "not initialised" in exported.stderr
 
 
 def test_another_staleness_than_the_stores_is_refused(start: Starter, redis: RedisServer) -> None:
@@ -293,7 +298,7 @@ def test_the_doctor_looks_into_redis(pair: list[Sidecar], redis: RedisServer) ->
     assert [finding for finding in findings if finding["level"] != "ok"] == []
     said = "\n".join(finding["text"] for finding in findings)
     assert "keeps an append-only file, appendfsync always." in said
-    assert "2 sidecars are registered, 0 of them silent." in said
+    assert "Sidecars registered: 2, silent: 0." in said
     client = redis.client()
     client.config_set("appendfsync", "everysec")
     client.config_set("maxmemory-policy", "volatile-lru")

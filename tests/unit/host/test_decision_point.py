@@ -174,6 +174,30 @@ def test_a_store_is_followed(tmp_path: Path) -> None:
             assert other.state_token == token
 
 
+def test_a_point_that_was_closed_denies_and_leaves_the_registry(tmp_path: Path) -> None:
+    from pdp.records.store import open_store
+
+    url = f"sqlite:{tmp_path / 'state.db'}"
+    _fill(url)
+    store = open_store(url)
+    point = DecisionPoint(EXAMPLE, url)
+    assert point.check(request())
+    assert [member.about for member in store.members()] != []
+    point.close()
+    assert store.members() == []
+    assert point.check(request()).codes == ("STATE_STALE",)
+    store.close()
+
+
+def test_another_staleness_than_the_stores_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:{tmp_path / 'state.db'}"
+    _fill(url)
+    with pytest.raises(
+        RecordsError, match="max_staleness_seconds is 9, but the record store"
+    ):
+        DecisionPoint(EXAMPLE, url, settings=Settings(max_staleness_seconds=9))
+
+
 def _fill(url: str) -> None:
     from pdp.records.access import StoreAccess
     from pdp.records.store import open_store

@@ -42,7 +42,7 @@ def test_all_is_well(
         served.follower.stop()
     assert (code, wrong(findings)) == (0, []), findings
     assert {finding["check"] for finding in findings} == {"settings", "policy", "clock", "store", "leases"}
-    assert "1 sidecars are registered, 0 of them silent." in said(findings)
+    assert "Sidecars registered: 1, silent: 0." in said(findings)
     assert run(["doctor", "--policy", str(PORTAL), "--records", url]) == 0
     assert capsys.readouterr().out.startswith("ok    settings")
 
