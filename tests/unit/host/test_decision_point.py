@@ -192,9 +192,7 @@ def test_a_point_that_was_closed_denies_and_leaves_the_registry(tmp_path: Path) 
 def test_another_staleness_than_the_stores_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:{tmp_path / 'state.db'}"
     _fill(url)
-    with pytest.raises(
-        RecordsError, match="max_staleness_seconds is 9, but the record store"
-    ):
+    with pytest.raises(RecordsError, match="max_staleness_seconds is 9, but the record store"):
         DecisionPoint(EXAMPLE, url, settings=Settings(max_staleness_seconds=9))
 
 

@@ -3,6 +3,8 @@
 import io
 import json
 import tempfile
+from collections.abc import Iterable
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,15 @@ from pdp._core import Policy
 from pdp.records.access import StoreAccess
 from pdp.records.documents import RefusedError, json_line
 from pdp.records.importer import MAX_LINE_BYTES, CheckedLines
-from pdp.records.store import RecordStore, open_store
+from pdp.records.store import (
+    Change,
+    Parameters,
+    Position,
+    RecordStore,
+    StoreError,
+    Written,
+    open_store,
+)
 
 
 def line(name: str, **fields: object) -> bytes:
@@ -80,6 +90,42 @@ def test_a_bad_line_is_named_and_nothing_is_written(
     assert field in caught.value.field
     assert message in str(caught.value)
     assert store.head().position.seq == 0
+
+
+class TwoShards:
+    """A store of two shards, of which the second one can fail."""
+
+    def __init__(self, *, fails: bool) -> None:
+        self.fails = fails
+        self.written: list[list[str]] = []
+
+    def parameters(self) -> Parameters:
+        return Parameters(shards=2)
+
+    def shard_of(self, _kind: str, key: str) -> int:
+        return int(key) % 2
+
+    def write(self, changes: Iterable[Change]) -> Written:
+        shard = len(self.written)
+        self.written.append([change.key for change in changes])
+        if shard and self.fails:
+            raise StoreError("The disk is away.")
+        return Written(shard, "e", Position(1, bytes(20)))
+
+
+def test_several_shards_are_written_one_by_one(policy: Policy) -> None:
+    told: list[tuple[str, int, int | None]] = []
+    with CheckedLines(policy) as lines:
+        lines.feed(b"".join(line(str(number)) for number in range(12_000)))
+        lines.finish()
+        store = TwoShards(fails=False)
+        written = lines.write_to(cast("RecordStore", store), lambda *step: told.append(step))
+        assert [each.token() for each in written] == ["1.00000000", "1:1.00000000"]
+        assert store.written == [[str(n) for n in range(start, 12_000, 2)] for start in (0, 1)]
+        assert told == [("Writing", done, 12_000) for done in (5_000, 10_000, 12_000)]
+        store = TwoShards(fails=True)
+        with pytest.raises(StoreError, match="is away. 1 of 2 shards are written already; repeat the import"):
+            lines.write_to(cast("RecordStore", store))
 
 
 @pytest.mark.parametrize("newline", [b"", b"\n"])
