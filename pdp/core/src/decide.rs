@@ -199,7 +199,14 @@ impl Core {
     /// The input document that the policy would see. None: no policy or no state is loaded.
     pub fn policy_input(&self, request: &Request, clock_ms: i64) -> Result<Option<Vec<u8>>, InvalidRequest> {
         let time_ms = self.time_of(request, clock_ms)?;
-        let Ok(captured) = self.records.capture(&request.document, None) else { return Ok(None) };
+        let mut waiting = self.records.waiting(Instant::now().checked_add(self.settings.freshness_wait));
+        let captured = loop {
+            match self.records.capture(&request.document, None) {
+                Ok(captured) => break captured,
+                Err(why) if !waiting.on(&why) => return Ok(None),
+                Err(_) => {}
+            }
+        };
         captured.bundle.check_request(&request.document)?;
         Ok(Some(crate::input::assemble(request, &captured, time_ms)))
     }

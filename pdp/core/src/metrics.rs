@@ -10,6 +10,7 @@ use serde_json::Value;
 use self::instruments::{Counter, Histogram, OTHER, as_float, single, value};
 pub use self::instruments::{Family, Reading};
 use crate::bundle::{Bundle, Known, Label};
+use crate::cache::CacheFigures;
 use crate::decide::Core;
 use crate::decision::Outcome;
 use crate::records::{Found, NEVER_NS};
@@ -141,6 +142,7 @@ pub fn families(core: &Core) -> Vec<Family> {
     ];
     families.extend(metrics.event_families());
     families.extend(cache_families(core));
+    families.extend(core.records.on_demand_figures().into_iter().flat_map(on_demand_families));
     families.extend(state_families(core));
     families.extend(freshness_families(core));
     families
@@ -171,6 +173,31 @@ fn cache_families(core: &Core) -> [Family; 4] {
         Family::gauge(
             "pdp_decision_cache_bytes",
             "Memory of the decision cache's entries, estimated.",
+            &[],
+            single(figures.bytes),
+        ),
+    ]
+}
+
+fn on_demand_families(figures: CacheFigures) -> [Family; 4] {
+    let single = |count: u64| single(as_float(count));
+    [
+        Family::counter(
+            "pdp_on_demand_hits_total",
+            "Lookups of records held on demand that found them, or that there is none.",
+            &[],
+            single(figures.hits),
+        ),
+        Family::counter(
+            "pdp_on_demand_misses_total",
+            "Lookups of records held on demand that had to be fetched first.",
+            &[],
+            single(figures.misses),
+        ),
+        Family::gauge("pdp_on_demand_entries", "Records held on demand.", &[], single(figures.entries)),
+        Family::gauge(
+            "pdp_on_demand_bytes",
+            "Memory of the records held on demand, estimated.",
             &[],
             single(figures.bytes),
         ),

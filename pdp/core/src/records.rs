@@ -2,12 +2,15 @@
 //! which decisions may be made on them.
 
 mod capture;
+mod misses;
+mod on_demand;
 mod position;
 mod shards;
 mod snapshot;
 mod spread;
 mod state;
 mod view;
+mod waiting;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,12 +20,16 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use serde_json::Value;
 
 pub use self::capture::{Captured, Found};
+use self::on_demand::OnDemand;
 pub use self::position::{Position, StateToken};
 use self::shards::Shards;
 pub use self::snapshot::Snapshot;
+use self::spread::{FullKey, spread};
 pub use self::state::Change;
 pub use self::view::View;
+pub use self::waiting::Waiting;
 use crate::bundle::Bundle;
+use crate::cache::CacheFigures;
 use crate::clock::Clock;
 use crate::error::FailClosed;
 use crate::timestamp::now_ms;
@@ -31,18 +38,22 @@ use crate::timestamp::now_ms;
 pub const NEVER_NS: i64 = i64::MAX;
 
 /// Why records cannot be captured now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotYet {
     /// There is no policy, or a shard has no state.
     Unavailable,
     /// The state is older than the one asked for.
     Behind,
+    /// Records that are kept on demand are not held, by their full keys.
+    Missing(Vec<Box<str>>),
 }
 
 /// Readers capture what a decision needs under a short lock; a change becomes visible as a whole.
 pub struct RecordCache {
     shards: RwLock<Shards>,
     count: usize,
+    /// Where kinds that are not replicated are found; None: every record is held.
+    on_demand: Option<OnDemand>,
     /// Of deadlines.
     pub clock: Clock,
     /// Signals every change of position to those that wait for one.
@@ -53,19 +64,21 @@ pub struct RecordCache {
 
 impl NotYet {
     /// What a request gets that cannot wait any longer.
-    pub fn denial(self) -> FailClosed {
+    pub fn denial(&self) -> FailClosed {
         match self {
-            Self::Unavailable => FailClosed::StateUnavailable,
+            Self::Unavailable | Self::Missing(_) => FailClosed::StateUnavailable,
             Self::Behind => FailClosed::StateStale,
         }
     }
 }
 
 impl RecordCache {
-    /// `shards` that share the records, at least one.
-    pub fn new(shards: usize, clock: Clock) -> Self {
+    /// `shards` that share the records, at least one; `on_demand_bytes` bounds what is held of kinds that are
+    /// not replicated, 0: every record is held.
+    pub fn new(shards: usize, on_demand_bytes: u64, clock: Clock) -> Self {
         let shards = Shards::new(shards);
         Self {
+            on_demand: (on_demand_bytes > 0).then(|| OnDemand::new(on_demand_bytes)),
             count: shards.count(),
             shards: RwLock::new(shards),
             clock,
@@ -89,15 +102,18 @@ impl RecordCache {
         self.shards.read().bundle.clone()
     }
 
+    /// A snapshot to fill: of all kinds, or on demand of those that the bundle of now declares replicated.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot::default()
+        let replicated = |bundle: &Bundle| bundle.kinds_that(|kind| kind.replicated).map(Box::from).collect();
+        let bundle = self.on_demand.as_ref().map(|_| self.bundle());
+        Snapshot::of_kinds(bundle.map(|bundle| bundle.as_deref().map(replicated).unwrap_or_default()))
     }
 
     /// Replaces the whole state of a shard in one step.
     pub fn install(&self, shard: usize, snapshot: Snapshot, position: Position, deadline_ns: i64) {
         let state = snapshot.finish();
         let mut shards = self.shards.write();
-        let old = shards.install(shard, state, position, deadline_ns);
+        let old = shards.install(shard, state, position, deadline_ns, self.on_demand.as_ref());
         // The lock first: dropping a million records takes a while.
         drop(shards);
         drop(old);
@@ -107,7 +123,7 @@ impl RecordCache {
 
     /// Applies changes in one step; the shard keeps its deadline.
     pub fn apply(&self, shard: usize, changes: &[Change<'_>], position: Position) {
-        self.shards.write().apply(shard, changes, position);
+        self.shards.write().apply(shard, changes, position, self.on_demand.as_ref());
         self.moved.1.notify_all();
     }
 
@@ -128,19 +144,70 @@ impl RecordCache {
         if at_least.is_some_and(|token| !shards.contains(token)) {
             return Err(NotYet::Behind);
         }
-        Captured::of(&shards, document).ok_or(NotYet::Unavailable)
+        Captured::of(&shards, document, self.on_demand.as_ref())
     }
 
-    /// Waits a moment for what could not be captured to come; false: it will not, or `until` is over.
-    pub fn wait(&self, awaited: NotYet, until: Option<Instant>) -> bool {
-        // A change between the caller's look and this wait is missed only for this long.
-        let step = Duration::from_millis(5);
-        let left = until.map_or(step, |until| until.saturating_duration_since(Instant::now()));
-        if awaited == NotYet::Unavailable || left.is_zero() {
-            return false;
+    /// For a request that may wait until then.
+    pub fn waiting(&self, until: Option<Instant>) -> Waiting<'_> {
+        Waiting::new(self, until)
+    }
+
+    fn wait_for_change(&self, at_most: Duration) {
+        self.moved.1.wait_for(&mut self.moved.0.lock(), at_most);
+    }
+
+    /// Asks for a record by its full key; `waits`: and keeps it once it came, until `release`. False: too many
+    /// are asked for.
+    fn ask(&self, full: &str, waits: bool) -> bool {
+        let shards = self.shards.read();
+        let place = shards.place(spread(full, self.count));
+        let (Some(on_demand), Some(place)) = (&self.on_demand, place) else { return false };
+        on_demand.ask(full, place.load, place.sequence, waits)
+    }
+
+    fn release(&self, full: &str) {
+        if let Some(on_demand) = &self.on_demand {
+            on_demand.release(full);
         }
-        self.moved.1.wait_for(&mut self.moved.0.lock(), left.min(step));
+    }
+
+    /// Has records fetched that nobody waits for yet.
+    pub fn ask_for(&self, awaited: &NotYet) {
+        let NotYet::Missing(keys) = awaited else { return };
+        for key in keys {
+            self.ask(key, false);
+        }
+    }
+
+    /// Kind and key of records that decisions need and that are not held, each given once; waits for the first.
+    pub fn take_misses(&self, wait: Duration) -> Vec<(String, String)> {
+        let Some(on_demand) = &self.on_demand else {
+            std::thread::sleep(wait);
+            return Vec::new();
+        };
+        let taken = on_demand.take(wait);
+        let split = taken.iter().filter_map(|full| FullKey::split(full));
+        split.map(|(kind, key)| (kind.to_owned(), key.to_owned())).collect()
+    }
+
+    /// Takes in records of a shard as they were at a sequence number (no document: there was none). Of use are
+    /// those that were given by `take_misses` and not changed since. False: the shard is not there yet.
+    pub fn supply(&self, shard: usize, records: &[Change<'_>], sequence: u64) -> bool {
+        let shards = self.shards.read();
+        let Some(place) = shards.place(shard).filter(|place| place.sequence >= sequence) else { return false };
+        if let Some(on_demand) = &self.on_demand {
+            let own =
+                |record: &&Change<'_>| spread(FullKey::of(record.kind, record.key).text(), self.count) == shard;
+            on_demand.supply(place.load, sequence, records.iter().filter(own));
+        }
+        drop(shards);
+        self.moved.1.notify_all();
         true
+    }
+
+    /// What is held on demand; None: every record is held.
+    pub fn on_demand_figures(&self) -> Option<CacheFigures> {
+        self.on_demand.as_ref().map(OnDemand::figures)
     }
 
     /// The smallest sequence number of a shard that an answer under way was made from, and the shard's own.
@@ -182,6 +249,8 @@ impl RecordCache {
     }
 }
 
+#[cfg(test)]
+mod on_demand_tests;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]

@@ -58,7 +58,10 @@ impl Core {
     }
 
     fn decide(&self, text: &[u8], clock_ms: i64) -> Result<Decision, InvalidRequest> {
-        let decided = self.read(text).and_then(|request| self.core.decide(&request, clock_ms));
+        self.counted(self.read(text).and_then(|request| self.core.decide(&request, clock_ms)))
+    }
+
+    fn counted(&self, decided: Result<Decision, InvalidRequest>) -> Result<Decision, InvalidRequest> {
         if decided.is_err() {
             self.core.metrics.count_invalid();
         }
@@ -168,6 +171,20 @@ impl Core {
         self.core.records.fresh_for_ns()
     }
 
+    fn take_misses(&self, py: Python<'_>, wait_seconds: f64) -> PyResult<Vec<(String, String)>> {
+        let wait = Duration::try_from_secs_f64(wait_seconds)
+            .map_err(|error| PyValueError::new_err(format!("wait_seconds: {error}")))?;
+        Ok(py.detach(|| self.core.records.take_misses(wait)))
+    }
+
+    fn supply(&self, py: Python<'_>, shard: usize, records: Vec<RawChange>, seq: u64) -> PyResult<bool> {
+        let shard = self.shard(shard)?;
+        Ok(py.detach(|| {
+            let records: Vec<Change<'_>> = records.iter().map(change).collect();
+            self.core.records.supply(shard, &records, seq)
+        }))
+    }
+
     fn count_event(&self, name: &str, label: &str) -> PyResult<()> {
         let counted = self.core.metrics.count_event(name, label);
         counted.ok_or_else(|| PyValueError::new_err(format!("there is no event {name:?} with {label:?}")))
@@ -199,8 +216,9 @@ impl Core {
     #[pyo3(signature = (requests, at_ms = None))]
     fn check_batch(&self, py: Python<'_>, requests: Vec<PyBackedBytes>, at_ms: Option<i64>) -> Vec<Py<PyAny>> {
         let decided: Vec<_> = py.detach(|| {
-            let clock_ms = at_ms.unwrap_or_else(now_ms);
-            requests.iter().map(|request| self.decide(request, clock_ms).map(|decision| text(&decision))).collect()
+            let requests = requests.iter().map(|request| self.read(request)).collect();
+            let decided = self.core.decide_all(requests, at_ms.unwrap_or_else(now_ms));
+            decided.into_iter().map(|decided| self.counted(decided).map(|decision| text(&decision))).collect()
         });
         let answers = decided.into_iter().map(|answer| match answer {
             Ok(text) => PyBytes::new(py, &text).into_any().unbind(),
@@ -212,7 +230,8 @@ impl Core {
     #[pyo3(signature = (request, at_ms = None))]
     fn policy_input(&self, py: Python<'_>, request: &[u8], at_ms: Option<i64>) -> PyResult<Cow<'static, [u8]>> {
         let clock_ms = at_ms.unwrap_or_else(now_ms);
-        let input = self.read(request).and_then(|request| self.core.policy_input(&request, clock_ms));
+        let input =
+            py.detach(|| self.read(request).and_then(|request| self.core.policy_input(&request, clock_ms)));
         match input.map_err(|error| errors::request(py, &error))? {
             Some(input) => Ok(Cow::Owned(input)),
             None => Err(PyValueError::new_err("no policy or no state is loaded")),

@@ -111,6 +111,22 @@ impl Bundle {
         Ok(value.to_string().into_bytes())
     }
 
+    /// Checks that a document is just what this bundle would have stored: the store may have been written under
+    /// other schemas, or by hand, and a policy counts on the shapes that its own schemas promise.
+    pub fn check_stored(&self, kind: &str, key: &str, document: &[u8]) -> Result<(), InvalidRecord> {
+        let refuse =
+            |(field, message)| InvalidRecord { kind: kind.to_owned(), key: key.to_owned(), field, message };
+        let known = self.kind(kind).map_err(refuse)?;
+        let mut value = strict_json::parse(document)
+            .map_err(|why| refuse((String::new(), format!("is not a JSON document: {why}"))))?;
+        known.schema.times_to_texts(&mut value);
+        let canonical = known.canonical(key, value).map_err(refuse)?;
+        if canonical != document {
+            return Err(refuse((String::new(), "is not as this policy's schema would have stored it".to_owned())));
+        }
+        Ok(())
+    }
+
     /// Reads whole JSON Lines: `{"kind", "key", "value"}`, value null deletes; blank lines count but say nothing.
     pub fn canonical_lines(&self, lines: &[u8], first_line: usize) -> Result<Vec<ImportedLine>, InvalidLine> {
         let mut imported = Vec::new();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::NotYet;
+use super::on_demand::OnDemand;
 use super::shards::Shards;
 use super::spread::FullKey;
 use super::view::View;
@@ -29,30 +31,51 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// None: no policy or not every shard is loaded.
-    pub(super) fn of(shards: &Shards, document: &Value) -> Option<Self> {
-        let (Some(bundle), Some(view)) = (&shards.bundle, shards.view()) else { return None };
-        let mut full = FullKey::default();
-        let found = bundle.lookups.iter().map(|lookup| find(shards, lookup, document, &mut full)).collect();
-        Some(Self { found, bundle: Arc::clone(bundle), view: Arc::clone(view), deadline_ns: shards.deadline_ns() })
+    pub(super) fn of(shards: &Shards, document: &Value, on_demand: Option<&OnDemand>) -> Result<Self, NotYet> {
+        let (Some(bundle), Some(view)) = (&shards.bundle, shards.view()) else { return Err(NotYet::Unavailable) };
+        let mut search = Search { shards, on_demand, document, full: FullKey::default(), missing: Vec::new() };
+        let found = bundle.lookups.iter().map(|lookup| search.find(lookup));
+        // None: a kind that is needed whole and was loaded when another policy decided.
+        let found = found.collect::<Option<_>>().ok_or(NotYet::Unavailable)?;
+        if !search.missing.is_empty() {
+            return Err(NotYet::Missing(search.missing));
+        }
+        Ok(Self { found, bundle: Arc::clone(bundle), view: Arc::clone(view), deadline_ns: shards.deadline_ns() })
     }
 }
 
-fn find(shards: &Shards, lookup: &Lookup, document: &Value, full: &mut FullKey) -> Found {
-    let alternatives = match &lookup.source {
-        Source::All => {
-            let (version, all) = shards.all(&lookup.kind);
-            return Found { version, document: Some(all) };
+struct Search<'a> {
+    shards: &'a Shards,
+    on_demand: Option<&'a OnDemand>,
+    /// The request's.
+    document: &'a Value,
+    full: FullKey,
+    /// Full keys of records that are not held.
+    missing: Vec<Box<str>>,
+}
+
+impl Search<'_> {
+    /// None: the kind is needed whole and is not held so.
+    fn find(&mut self, lookup: &Lookup) -> Option<Found> {
+        let alternatives = match &lookup.source {
+            Source::All => {
+                let (version, all) = self.shards.all(&lookup.kind)?;
+                return Some(Found { version, document: Some(all) });
+            }
+            Source::Key(alternatives) => alternatives,
+        };
+        let nothing = Found { version: 0, document: None };
+        let full = &mut self.full;
+        if !alternatives.iter().any(|template| template.fill(self.document, full.begin(&lookup.kind))) {
+            return Some(nothing);
         }
-        Source::Key(alternatives) => alternatives,
-    };
-    let nothing = Found { version: 0, document: None };
-    let filled = alternatives.iter().any(|template| template.fill(document, full.begin(&lookup.kind)));
-    if !filled {
-        return nothing;
+        match self.shards.record(&lookup.kind, full, self.on_demand) {
+            Some(Some(record)) => Some(Found { version: record.version, document: Some(record.document) }),
+            Some(None) => Some(nothing),
+            None => {
+                self.missing.push(full.text().into());
+                Some(nothing)
+            }
+        }
     }
-    let state = shards.state(full.shard(shards.count()));
-    let record = state.and_then(|state| state.kind(&lookup.kind)).and_then(|kind| kind.records.get(full.key()));
-    record
-        .map_or(nothing, |record| Found { version: record.version, document: Some(Arc::clone(&record.document)) })
 }

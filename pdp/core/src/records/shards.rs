@@ -6,8 +6,10 @@ use std::sync::atomic::{Ordering, fence};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
+use super::on_demand::OnDemand;
 use super::position::{self, Position, StateToken};
-use super::state::{Change, Kind, State, join};
+use super::spread::{FullKey, spread};
+use super::state::{Change, Kind, Record, State, join};
 use super::view::{Place, View, Views};
 use crate::bundle::Bundle;
 
@@ -66,17 +68,37 @@ impl Shards {
     }
 
     /// Replaces a shard; gives the old one, which is better dropped outside of the lock.
-    pub fn install(&mut self, shard: usize, state: State, position: Position, deadline_ns: i64) -> Option<Shard> {
+    pub fn install(
+        &mut self,
+        shard: usize,
+        state: State,
+        position: Position,
+        deadline_ns: i64,
+        on_demand: Option<&OnDemand>,
+    ) -> Option<Shard> {
         self.generation = self.generation.saturating_add(1);
         let load = self.generation;
+        if let Some(on_demand) = on_demand {
+            let shards = self.shards.len();
+            on_demand.restart(load, position.sequence, |full| spread(full, shards) == shard);
+        }
         let old = self.shards.get_mut(shard)?.replace(Shard { state, position, load, deadline_ns });
         self.publish();
         old
     }
 
     /// Before the shard is loaded changes say nothing and are left out.
-    pub fn apply(&mut self, shard: usize, changes: &[Change<'_>], position: Position) {
+    pub fn apply(
+        &mut self,
+        shard: usize,
+        changes: &[Change<'_>],
+        position: Position,
+        on_demand: Option<&OnDemand>,
+    ) {
         let Some(Some(loaded)) = self.shards.get_mut(shard) else { return };
+        if let Some(on_demand) = on_demand {
+            on_demand.apply(loaded.load, changes.iter().filter(|change| !loaded.state.holds(change.kind)));
+        }
         for change in changes {
             loaded.state.apply(change);
         }
@@ -126,20 +148,35 @@ impl Shards {
         self.shards.len()
     }
 
-    pub fn state(&self, shard: usize) -> Option<&State> {
-        Some(&self.shards.get(shard)?.as_ref()?.state)
+    /// The record under a full key of this kind, None: there is none. None at all: it is not held.
+    pub fn record(&self, kind: &str, full: &FullKey, on_demand: Option<&OnDemand>) -> Option<Option<Record>> {
+        let shard = self.shards.get(spread(full.text(), self.shards.len()))?.as_ref()?;
+        if shard.state.holds(kind) {
+            return Some(shard.state.kind(kind).and_then(|kind| kind.records.get(full.key())).cloned());
+        }
+        on_demand?.get(full, shard.load)
+    }
+
+    /// The snapshot that a shard was loaded from, and its sequence number.
+    pub fn place(&self, shard: usize) -> Option<Place> {
+        let loaded = self.shards.get(shard)?.as_ref()?;
+        Some(Place { load: loaded.load, sequence: loaded.position.sequence })
     }
 
     fn kinds<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Kind> {
         self.shards.iter().flatten().filter_map(move |shard| shard.state.kind(kind))
     }
 
-    /// Every record of a kind, and a version that is another one whenever one of them differs.
-    pub fn all(&self, kind: &str) -> (u64, Arc<[u8]>) {
+    /// Every record of a kind, and a version that is another one whenever one of them differs. None: they are
+    /// not held whole.
+    pub fn all(&self, kind: &str) -> Option<(u64, Arc<[u8]>)> {
+        if !self.shards.iter().flatten().all(|shard| shard.state.holds(kind)) {
+            return None;
+        }
         let mut kinds = self.kinds(kind);
-        let Some(first) = kinds.next() else { return (0, Arc::from(*b"{}")) };
+        let Some(first) = kinds.next() else { return Some((0, Arc::from(*b"{}"))) };
         if self.shards.len() < 2 {
-            return (first.changed, first.joined());
+            return Some((first.changed, first.joined()));
         }
         // Each addend only ever grows, so equal sums are equal addends.
         let version = kinds.fold(first.changed, |sum, kind| sum.saturating_add(kind.changed));
@@ -148,11 +185,11 @@ impl Shards {
         if let Some(held) = joined.get(kind)
             && (held.generation, held.version) == (generation, version)
         {
-            return (version, Arc::clone(&held.text));
+            return Some((version, Arc::clone(&held.text)));
         }
         let text = join(self.kinds(kind));
         joined.insert(kind.into(), Joined { generation, version, text: Arc::clone(&text) });
-        (version, text)
+        Some((version, text))
     }
 
     pub fn contains(&self, token: &StateToken) -> bool {

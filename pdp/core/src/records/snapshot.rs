@@ -1,6 +1,6 @@
 //! A state of one shard under construction.
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::spread::FullKey;
 use super::state::{Change, State};
@@ -15,6 +15,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Of some kinds only, see `State::of_kinds`.
+    pub(super) fn of_kinds(only: Option<HashSet<Box<str>>>) -> Self {
+        Self { state: State::of_kinds(only), deleted: HashMap::new() }
+    }
+
     pub fn add(&mut self, kind: &str, key: &str, document: &[u8], version: u64) {
         self.apply(&Change { kind, key, document: Some(document), version });
     }

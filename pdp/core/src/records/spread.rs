@@ -35,27 +35,32 @@ impl FullKey {
         self.text.get(self.key_at..).unwrap_or_default()
     }
 
-    /// The shard of the record, of so many. The store spreads them by the same rule: the CRC-32 (as zlib's) of
-    /// the kind, a NUL and the key, modulo the number of shards.
-    pub fn shard(&self, shards: usize) -> usize {
-        if shards < 2 {
-            return 0;
-        }
-        let checksum = usize::try_from(crc32fast::hash(self.text.as_bytes())).unwrap_or_default();
-        checksum.checked_rem(shards).unwrap_or_default()
+    /// Kind and key of a text that was made here.
+    pub fn split(text: &str) -> Option<(&str, &str)> {
+        text.split_once(BETWEEN)
     }
+}
+
+/// The shard of a record, of so many, by its full key. The store spreads records by the same rule: the CRC-32
+/// (zlib's) of the kind, a NUL and the key, modulo the number of shards.
+pub(super) fn spread(full: &str, shards: usize) -> usize {
+    if shards < 2 {
+        return 0;
+    }
+    let checksum = usize::try_from(crc32fast::hash(full.as_bytes())).unwrap_or_default();
+    checksum.checked_rem(shards).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::FullKey;
+    use super::{FullKey, spread};
 
     #[test]
     fn the_shard_is_what_zlib_makes_of_kind_and_key() {
         // As Python says: zlib.crc32(kind.encode() + b"\0" + key.encode()) % 16.
         for (kind, key, shard) in SHARDS {
-            assert_eq!(FullKey::of(kind, key).shard(16), shard, "{kind} {key}");
-            assert_eq!(FullKey::of(kind, key).shard(1), 0);
+            assert_eq!(spread(FullKey::of(kind, key).text(), 16), shard, "{kind} {key}");
+            assert_eq!(spread(FullKey::of(kind, key).text(), 1), 0);
         }
     }
 
@@ -67,6 +72,7 @@ mod tests {
         let mut full = FullKey::default();
         full.begin("account").push_str("half of it");
         full.begin("account").push('x');
-        assert_eq!((full.key(), full.shard(16)), ("x", FullKey::of("account", "x").shard(16)));
+        assert_eq!((full.key(), full.text()), ("x", FullKey::of("account", "x").text()));
+        assert_eq!(FullKey::split(full.text()), Some(("account", "x")));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// A change of one record; None deletes.
 #[derive(Debug, Clone, Copy)]
@@ -56,10 +56,25 @@ pub(super) fn join<'a>(kinds: impl Iterator<Item = &'a Kind>) -> Arc<[u8]> {
 #[derive(Default)]
 pub(super) struct State {
     kinds: HashMap<Box<str>, Kind>,
+    /// The only kinds that are held, and held whole; None: all.
+    only: Option<HashSet<Box<str>>>,
 }
 
 impl State {
+    pub fn of_kinds(only: Option<HashSet<Box<str>>>) -> Self {
+        Self { kinds: HashMap::new(), only }
+    }
+
+    /// Whether all records of the kind are held.
+    pub fn holds(&self, kind: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(kind))
+    }
+
+    /// Changes of kinds that are not held say nothing here.
     pub fn apply(&mut self, change: &Change<'_>) {
+        if !self.holds(change.kind) {
+            return;
+        }
         let kind = self.kinds.entry_ref(change.kind).or_default();
         kind.changed = kind.changed.saturating_add(1).max(change.version);
         kind.joined.take();

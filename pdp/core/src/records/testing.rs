@@ -12,7 +12,7 @@ use crate::error::EngineError;
 
 /// A cache of so many shards with a manual clock, an empty state in each, and a bundle that never decides.
 pub fn cache(shards: usize, lookups: &Value) -> RecordCache {
-    let cache = RecordCache::new(shards, Clock::manual());
+    let cache = RecordCache::new(shards, 0, Clock::manual());
     cache.set_bundle(Arc::new(bundle(lookups, |_| Err(EngineError::Undefined))));
     for shard in 0..shards {
         cache.install(shard, Snapshot::default(), at(0), 1);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::spread::FullKey;
+use super::spread::{FullKey, spread};
 use super::testing::{at, cache, delete, put, token};
 use super::{Captured, NotYet, RecordCache, Snapshot};
 use crate::bundle::testing::bundle;
@@ -45,7 +45,7 @@ fn captures_by_key_alternative_and_all() {
 
 #[test]
 fn nothing_is_captured_before_a_policy_and_every_shard_are_loaded() {
-    let cache = RecordCache::new(2, Clock::manual());
+    let cache = RecordCache::new(2, 0, Clock::manual());
     let unavailable = || matches!(cache.capture(&json!({}), None), Err(NotYet::Unavailable));
     cache.install(0, Snapshot::default(), at(1), 5);
     cache.set_bundle(Arc::new(bundle(&json!({}), |_| Err(EngineError::Undefined))));
@@ -70,11 +70,11 @@ fn a_change_shows_as_another_version() {
         // With two shards both orders of their numbers: the sum of one may equal the maximum of another.
         let keys = ["1", "2", "3", "4", "5", "6", "7"];
         for (sequence, key) in (1..).zip(keys) {
-            let shard = FullKey::of("i", key).shard(shards);
+            let shard = spread(FullKey::of("i", key).text(), shards);
             cache.apply(shard, &[put("i", key, "{}", 1)], at(sequence));
             seen.push(shown());
         }
-        cache.apply(FullKey::of("i", "1").shard(shards), &[delete("i", "1", 9)], at(9));
+        cache.apply(spread(FullKey::of("i", "1").text(), shards), &[delete("i", "1", 9)], at(9));
         seen.push(shown());
         for (place, (version, text)) in seen.iter().enumerate() {
             for (earlier, before) in &seen[..place] {
@@ -92,7 +92,7 @@ fn each_record_is_looked_up_in_its_own_shard() {
     let cache = cache(16, &json!({"one": {"kind": "a", "key": ["subject.id"]}}));
     for number in 0..40 {
         let key = number.to_string();
-        let own = FullKey::of("a", &key).shard(16);
+        let own = spread(FullKey::of("a", &key).text(), 16);
         for shard in 0..16 {
             let document = json!({"own": shard == own}).to_string();
             cache.apply(shard, &[put("a", &key, &document, number + 1)], at(number + 1));
@@ -143,12 +143,12 @@ fn waits_for_a_state_within_its_bound() {
     assert!(behind("1.08070707"), "another history");
     assert!(behind("1.07070707,1:1.07070707") && behind("2:0.07070707"), "every part counts");
     let until = Instant::now().checked_add(Duration::from_secs(10));
-    assert!(!cache.wait(NotYet::Behind, Some(Instant::now())));
-    assert!(!cache.wait(NotYet::Unavailable, until));
+    assert!(!cache.waiting(Some(Instant::now())).on(&NotYet::Behind));
+    assert!(!cache.waiting(until).on(&NotYet::Unavailable));
     std::thread::scope(|scope| {
         scope.spawn(|| cache.apply(1, &[], at(1)));
         while behind("1.07070707,1:1.07070707") {
-            assert!(cache.wait(NotYet::Behind, until));
+            assert!(cache.waiting(until).on(&NotYet::Behind));
         }
     });
 }

@@ -52,13 +52,57 @@ async fn decide(core: &Arc<Core>, message: CheckRequest, clock_ms: i64) -> Resul
     if let Some(decision) = core.decide_at_once(&request, clock_ms)? {
         return Ok(Answer(Some(decision)));
     }
-    // The wait for a newer state must not hold up the calls that share this thread.
-    let waiting = Arc::clone(core);
-    let decided = tokio::task::spawn_blocking(move || waiting.decide_since(&request, clock_ms, began)).await;
-    match decided {
-        Ok(decision) => Ok(Answer(Some(decision?))),
-        Err(error) => Err(InvalidRequest::new("", format!("could not be decided: {error}"))),
+    let decided = waiting(core, move |core| core.decide_since(&request, clock_ms, began)).await;
+    Ok(Answer(Some(decided.map_err(|error| InvalidRequest::new("", error))??)))
+}
+
+/// What waits for a newer state or for records must not hold up the calls that share this thread.
+async fn waiting<T: Send + 'static>(
+    core: &Arc<Core>,
+    work: impl FnOnce(&Core) -> T + Send + 'static,
+) -> Result<T, String> {
+    let core = Arc::clone(core);
+    let done = tokio::task::spawn_blocking(move || work(&core)).await;
+    done.map_err(|error| format!("could not be decided: {error}"))
+}
+
+/// Decides all at one moment. Those that must wait do so after the others, and wait together.
+async fn batch(
+    core: &Arc<Core>,
+    requests: Vec<CheckRequest>,
+) -> Result<Vec<Result<Answer, InvalidRequest>>, Status> {
+    let (began, clock_ms) = (Instant::now(), now_ms());
+    let mut answers = Vec::with_capacity(requests.len());
+    let mut later = Vec::new();
+    for (place, message) in requests.into_iter().enumerate() {
+        if place % YIELD_EVERY == YIELD_EVERY - 1 {
+            tokio::task::yield_now().await;
+        }
+        let request = convert::request(message, core.settings.max_request_bytes);
+        let decided = request.and_then(|request| match core.decide_at_once(&request, clock_ms)? {
+            Some(decision) => Ok(Answer(Some(decision))),
+            None => {
+                later.push((place, request));
+                Ok(Answer(None))
+            }
+        });
+        answers.push(decided);
     }
+    if !later.is_empty() {
+        let decide = move |core: &Core| {
+            let decided = later.into_iter().map(|(place, request)| {
+                (place, core.decide_since(&request, clock_ms, began).map(|decision| Answer(Some(decision))))
+            });
+            decided.collect::<Vec<_>>()
+        };
+        for (place, decided) in waiting(core, decide).await.map_err(Status::internal)? {
+            if let Some(answer) = answers.get_mut(place) {
+                *answer = decided;
+            }
+        }
+    }
+    answers.iter().filter(|answer| answer.is_err()).for_each(|_| core.metrics.count_invalid());
+    Ok(answers)
 }
 
 fn invalid(error: InvalidRequest) -> InvalidMessage {
@@ -79,18 +123,13 @@ impl DecisionService for DecisionServer {
             let message = format!("has {} entries; at most {MAX_BATCH} are read", requests.len());
             return Err(convert::invalid_argument(&InvalidRequest::new("requests", message)));
         }
-        let clock_ms = now_ms();
-        let mut results = Vec::with_capacity(requests.len());
-        for (place, request) in requests.into_iter().enumerate() {
-            if place % YIELD_EVERY == YIELD_EVERY - 1 {
-                tokio::task::yield_now().await;
-            }
-            let result = match answer(&self.core, request, clock_ms).await {
+        let results = batch(&self.core, requests).await?.into_iter().map(|result| CheckBatchResult {
+            result: Some(match result {
                 Ok(response) => check_batch_result::Result::Response(response),
                 Err(error) => check_batch_result::Result::Invalid(invalid(error)),
-            };
-            results.push(CheckBatchResult { result: Some(result) });
-        }
+            }),
+        });
+        let results = results.collect();
         Ok(Response::new(CheckBatchResponse { results }))
     }
 
