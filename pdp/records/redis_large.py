@@ -15,13 +15,13 @@ from pdp.records.redis_changes import Batch, Limit
 from pdp.records.redis_primary import Answer, Argument, Primaries
 from pdp.records.store import StoreError, UnconfirmedError
 
-# What blocks Redis for ten milliseconds or so.
-PIECE = Limit(2_000, 1_000_000)
-_COPY_AT_ONCE = 2_000
+# What blocks Redis for some milliseconds.
+PIECE = Limit(1_000, 500_000)
+_COPY_AT_ONCE = 1_000
 # A writer that pauses for longer loses what it prepared.
 EXPIRES_SECONDS = 600
-# After how many bytes the replicas are waited for, so that what is on its way to them stays small.
-_AHEAD_BYTES = 16_000_000
+# After how many bytes the replicas are waited for, so that beats need not wait long for theirs.
+_AHEAD_BYTES = 4_000_000
 _FOLLOW_MS, _FOLLOW_TIMES = 1_500, 40
 
 
@@ -102,19 +102,18 @@ class LargeWrite:
 
     def _copy(self, kind: str) -> None:
         self._kinds.append(kind)
-        documents, _, sources = self._keys.of_kind(kind)
-        staged_documents, staged_keys, staged_sources = self._keys.staged_kind(self._id, kind)
-        for copied in ([documents, staged_documents, staged_keys], [sources, staged_sources]):
-            cursor: bytes | str = "0"
+        staged = self._keys.staged_kind(self._id, kind)
+        for source, target in zip(self._keys.of_kind(kind), staged, strict=True):
+            go_on = b""
             while True:
-                keys = [*self._keys.registry, self._keys.lock, self._state, *copied]
+                keys = [*self._keys.registry, self._keys.lock, self._state, source, target]
                 answer = self._primaries.run(
-                    self._shard, "large_copy", keys, [self._id, EXPIRES_SECONDS, cursor, _COPY_AT_ONCE]
+                    self._shard, "large_copy", keys, [self._id, EXPIRES_SECONDS, go_on, _COPY_AT_ONCE]
                 )
                 self._refuse_lost(answer)
                 self._let_replicas_follow(PIECE.size)
-                cursor = answer.values[0]
-                if cursor == b"0":
+                go_on = answer.values[0]
+                if not go_on:
                     break
 
     def _let_replicas_follow(self, size: int) -> None:

@@ -22,13 +22,15 @@ if known_seq then
 end
 if not is_under_way(KEYS[8], KEYS[9]) then return {'LOST'} end
 local state = redis.call('HGETALL', KEYS[9])
-local base, applied
+local base, applied, certain
 for i = 1, #state, 2 do
     local name, value = state[i], state[i + 1]
     if name == 'base' then
         base = tonumber(value)
     elseif name == 'applied' then
         applied = tonumber(value)
+    elseif name == 'certain' then
+        certain = true
     elseif size(string.sub(name, 6)) ~= tonumber(value) then
         return {'LOST'}
     end
@@ -87,7 +89,7 @@ while base < head do
     end
     if #entries == 0 then return {'OVERTAKEN'} end
 end
-if applied == 0 then return {'OK', epoch, digits(head), chain} end
+if applied == 0 and not certain then return {'OK', epoch, digits(head), chain} end
 
 local write = {id = ARGV[3], digest = ARGV[4], barrier = ARGV[5], at_ms = ARGV[6], retention_ms = ARGV[7],
     least = ARGV[8]}

@@ -72,14 +72,13 @@ for i, change in ipairs(changes) do
     if not left_out[i] then
         local key, document, from = change[2], change[3], first_key[change[1]]
         if document then
-            if redis.call('HSET', KEYS[from], key, seq .. ':' .. document) == 1 then
-                redis.call('ZADD', KEYS[from + 1], 0, key)
-            end
-        elseif redis.call('HDEL', KEYS[from], key) == 1 then
-            redis.call('ZREM', KEYS[from + 1], key)
+            put(from, key, seq .. ':' .. document)
+        else
+            delete(from, key)
         end
         if source_of[i] then redis.call('HSET', KEYS[from + 2], key, source_of[i]) end
     end
 end
+flush()
 for i = 10, #ARGV do redis.call('SADD', KEYS[6], ARGV[i]) end
 return {'OK', epoch, seq, next_chain}
