@@ -3,6 +3,7 @@
 The same test finds what is lost when messages are acknowledged first, so it would find it here.
 """
 
+import json
 import os
 import random
 import subprocess
@@ -17,7 +18,7 @@ from tests.unit.records.ingest.streams import Stream, door, is_open
 
 ROOT = Path(__file__).resolve().parents[4]
 DOORS = ROOT / "tests/unit/records/doors"
-KEYS, VERSIONS = 400, 3
+KEYS, VERSIONS = 600, 3
 KILLS = 5
 
 # Runs the command with a consumer that acknowledges first; the pause widens the gap that a kill must hit.
@@ -28,7 +29,7 @@ from pdp.records import ingest
 class AcknowledgesFirst(ingest.Ingest):
     def _settle(self, group):
         self._acknowledge(group)
-        time.sleep(0.003)
+        time.sleep(0.02)
         super()._settle(group)
 
 ingest.Ingest = AcknowledgesFirst
@@ -44,7 +45,9 @@ class Process:
         program = ["-c", ACKNOWLEDGES_FIRST] if broken else ["-m", "pdp"]
         where = ["--from", stream.url, "--stream", stream.name, "--records", url]
         policy = ["--policy", str(DOORS), "--policy-cache", str(cache)]
-        self._command = [sys.executable, *program, "ingest", *where, *policy, "--batch", "3"]
+        self._command = [sys.executable, *program, "ingest", *where, *policy]
+        # Small batches, so that it is under way for long; larger ones lose a highest version more surely.
+        self._command += ["--batch", "10" if broken else "3"]
         clean = {k: v for k, v in os.environ.items() if not k.startswith("PDP_")}  # noqa: TID251
         self._environment = {**clean, "PDP_LOG_LEVEL": "error"}
 
@@ -58,7 +61,7 @@ class Process:
         )
 
     def drain(self, consumer: str) -> str:
-        with self.start(consumer, "--once", "--idle-seconds", "0.1") as process:
+        with self.start(consumer, "--once", "--idle-seconds", "0.1", "--batch", "100") as process:
             output, _ = process.communicate(timeout=60)
         assert process.returncode == 0
         return output
@@ -93,16 +96,18 @@ def test_a_killed_process_loses_no_message(
     moments = random.Random(seed)
     messages = [(key, version) for key in range(KEYS) for version in range(1, VERSIONS + 1)]
     moments.shuffle(messages)
-    highest = {str(key): VERSIONS for key in range(KEYS)}
+    pipe = stream.client.pipeline()
     for key, version in messages:
-        stream.add(str(key), version, door(str(key), is_open=version == highest[str(key)]))
+        document = json.dumps(door(str(key), is_open=version == VERSIONS))
+        pipe.xadd(stream.name, {"kind": "door", "key": key, "version": version, "value": document})
+    pipe.execute()
     process = Process(stream, url, tmp_path / "cache", broken=broken)
     pending = killed_again_and_again(process, stream, moments)
     assert broken or pending > 0, "no kill hit a message under way"
     assert stream.client.xinfo_groups(stream.name)[0]["lag"] > 0, "all was done before the last kill"
     time.sleep(0.2)
     output = process.drain("last")
-    lost = [key for key in highest if is_open(store, key) is not True]
+    lost = [key for key in range(KEYS) if is_open(store, str(key)) is not True]
     assert stream.pending() == 0
     assert stream.dead() == []
     assert "messages are with consumers" not in output
