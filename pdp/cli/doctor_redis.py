@@ -129,7 +129,7 @@ def _replicas(server: _Server, url: RedisUrl) -> Iterator[Finding]:
             "warn",
             f"{server.name} has {_of(replicas)}, of which {url.acks} must acknowledge: another one that "
             "is promoted may lack lockouts.",
-            f"Set acks={replicas}, or replica-priority 0 on those that must never be promoted.",
+            f"Set acks={replicas}. One with replica-priority 0 counts too: it may acknowledge for another.",
         )
     else:
         yield Finding("redis", "ok", f"{server.name} has {_of(replicas)}; {url.acks} must acknowledge.")

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -25,6 +26,7 @@ _OPTIONS = (("grpc.max_receive_message_length", 256 << 20),)
 _CALL_SECONDS = 150.0
 # In which a sidecar says how a wait ended, after the wait's own time.
 _ANSWER_SECONDS = 10.0
+_FAILOVER_SECONDS, _AGAIN_SECONDS = 8.0, 0.2
 # With these a write may stand: the sidecar, or its store, was lost in the middle of it.
 _UNKNOWN = (
     grpc.StatusCode.CANCELLED,
@@ -49,15 +51,20 @@ class AdminAccess:
         return {count.kind: count.records for count in answer.kinds}
 
     def get(self, kind: str, key: str) -> Record | None:
-        """See RecordAccess."""
+        """See RecordAccess. Rides out a failover of the store, as lockouts look at records first."""
         request = record_service_pb2.GetRecordRequest(kind=kind, key=key)
+        patient_until = time.monotonic() + _FAILOVER_SECONDS
         with self._failures():
-            try:
-                return messages.record_of(self._stub.GetRecord(request, timeout=_CALL_SECONDS).record)
-            except grpc.RpcError as error:
-                if error.code() is grpc.StatusCode.NOT_FOUND:
-                    return None
-                raise
+            while True:
+                try:
+                    return messages.record_of(self._stub.GetRecord(request, timeout=_CALL_SECONDS).record)
+                except grpc.RpcError as error:
+                    if error.code() is grpc.StatusCode.NOT_FOUND:
+                        return None
+                    away = error.code() is grpc.StatusCode.UNAVAILABLE and not _never_connected(error)
+                    if not away or time.monotonic() >= patient_until:
+                        raise
+                    time.sleep(_AGAIN_SECONDS)
 
     def records(self, kind: str) -> Iterator[Record]:
         """See RecordAccess. Page by page: changes made meanwhile may be in it or not."""

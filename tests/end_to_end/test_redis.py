@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,13 @@ from pdp.records.admin import AdminAccess
 from pdp.records.waiting import Wait, WaitFor
 from tests.end_to_end import portal
 from tests.end_to_end.sidecar import PORTAL, Sidecar, Starter, http, pdp, until
-from tests.servers.redis import RedisServer, redis_server
+from tests.servers.redis import (
+    RedisServer,
+    redis_cluster,
+    redis_sentinels,
+    redis_server,
+    redis_with_replicas,
+)
 
 LEASE_SECONDS = 2.0
 W_SECONDS = LEASE_SECONDS * 1.1 / 0.9 + 0.1
@@ -268,16 +275,42 @@ def test_passwords_are_never_shown(start: Starter, tmp_path: Path) -> None:
             assert "geheim" not in text
 
 
+def test_a_lockout_rides_out_a_failover(start: Starter, tmp_path: Path) -> None:
+    """Strict operation: every replica must acknowledge, so it also waits until the old primary is one."""
+    with (
+        redis_with_replicas(tmp_path, 2, appendonly="yes") as (primary, _, _),
+        redis_sentinels(tmp_path, primary) as sentinels,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        url = f"redis+sentinel://{','.join(sentinel.address for sentinel in sentinels)}/records?acks=2"
+        _done("records", "init", "--records", url)
+        pair = [start(policy=PORTAL, PDP_RECORDS=url) for _ in range(2)]
+        token = pair[0].apply(*portal.records())
+        assert [sidecar.check(portal.request(), fresh=token).allow for sidecar in pair] == [True, True]
+        primary.kill()
+        who = ("account", portal.USER, "--ground", "misuse", "--yes")
+        blocked = pool.submit(_done, "block", *who, "--timeout", "60", "--admin", pair[1].admin)
+        until(lambda: _primary(sentinels[0]) != primary.port, 20, "the failover")
+        assert primary.start()
+        assert "In force everywhere after " in blocked.result(90)
+        assert [_codes(sidecar.check(portal.request())) for sidecar in pair] == [["ACCOUNT_BLOCKED"]] * 2
+
+
+def _primary(sentinel: RedisServer) -> int:
+    return int(sentinel.client().sentinel_master("records")["port"])
+
+
 def test_several_shards(start: Starter, tmp_path: Path) -> None:
-    with redis_server(tmp_path / "other") as server:
-        _done("records", "init", "--records", server.url, "--shards", "3", "--max-staleness", "2")
-        sidecar = start(policy=PORTAL, PDP_RECORDS=server.url)
+    with redis_cluster(tmp_path / "other") as nodes:
+        url = f"redis+cluster://{nodes[0].address}?acks=0"
+        _done("records", "init", "--records", url, "--shards", "3", "--max-staleness", "2")
+        sidecar = start(policy=PORTAL, PDP_RECORDS=url)
         lines = tmp_path / "portal.jsonl"
         lines.write_text(
             "".join(json.dumps({"kind": k, "key": key, "value": v}) + "\n" for k, key, v in portal.records())
         )
         token = sidecar.load(lines)
-        assert token.count(",") == 2
+        assert [part.count(":") for part in token.split(",")] == [0, 1, 1]
         assert sidecar.check(portal.request(), fresh=token).allow
         exported = _done("records", "export", "--admin", sidecar.admin)
         assert len(exported.splitlines()) == len(portal.records())
@@ -286,7 +319,7 @@ def test_several_shards(start: Starter, tmp_path: Path) -> None:
         assert said["barrier"]["path"] == "fast"
         assert _codes(sidecar.check(portal.request())) == ["INCIDENT_LOCKOUT"]
         assert len(_listed(sidecar)[0]["shards"]) == 3
-        doctor = _done("doctor", "--records", server.url, "--policy", str(PORTAL))
+        doctor = _done("doctor", "--records", url, "--policy", str(PORTAL))
         assert "shards 3" in doctor
 
 

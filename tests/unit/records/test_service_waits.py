@@ -9,6 +9,7 @@ import grpc
 import pytest
 
 from pdp._core import Core, Policy
+from pdp.errors import RecordsError
 from pdp.records.access import Edit, StoreAccess
 from pdp.records.admin import AdminAccess
 from pdp.records.service import Served
@@ -291,6 +292,26 @@ def test_the_command_lines_access_tells_how_a_wait_ended(admin: str, served: Ser
         assert [member.is_self for member in access.sidecars()] == [True]
     finally:
         access.close()
+
+
+def test_a_read_rides_out_a_failover(admin: str, store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write([Change("note", "a", b"{}")])
+    got, failures = store.get, iter(range(3))
+
+    def failing(kind: str, key: str) -> object:
+        if next(failures, None) is not None:
+            raise StoreError("The primary is away.")
+        return got(kind, key)
+
+    monkeypatch.setattr(store, "get", failing)
+    access = AdminAccess(admin)
+    record = access.get("note", "a")
+    assert record is not None
+    monkeypatch.setattr("pdp.records.admin._FAILOVER_SECONDS", 0.3)
+    failures = iter(range(100))
+    with pytest.raises(RecordsError, match="The primary is away"):
+        access.get("note", "a")
+    access.close()
 
 
 def test_a_fresh_process_waits_until_older_proofs_have_run_out(store: RecordStore, policy: Policy) -> None:
