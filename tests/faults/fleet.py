@@ -41,8 +41,8 @@ def request(door: Lock, effort: int = 0) -> CheckRequest:
 class Place:
     """A sidecar's place in the fleet: the process that holds it now, and clients for it."""
 
-    def __init__(self, name: str, settings: dict[str, str], program: Sequence[str]) -> None:
-        self.name, self.settings, self.program = name, settings, program
+    def __init__(self, name: str, environment: Mapping[str, str], program: Sequence[str]) -> None:
+        self.name, self.environment, self.program = name, environment, program
         self.down_since: int | None = None
         self.sidecar: Sidecar | None = None
         self.decisions: DecisionServiceStub | None = None
@@ -96,11 +96,11 @@ class Fleet:
     def __getitem__(self, name: str) -> Place:
         return self.places[name]
 
-    def add(self, settings: Mapping[str, Mapping[str, str]], program: Sequence[str] = SERVE) -> None:
-        """Starts sidecars side by side, with settings by name, and waits until all are ready."""
-        for name, own in settings.items():
-            self.places[name] = Place(name, dict(own), program)
-        self._start([self.places[name] for name in settings])
+    def add(self, environments: Mapping[str, Mapping[str, str]], program: Sequence[str] = SERVE) -> None:
+        """Starts sidecars side by side, each with variables of its own, and waits until all are ready."""
+        for name, own in environments.items():
+            self.places[name] = Place(name, own, program)
+        self._start([self.places[name] for name in environments])
 
     def _start(self, places: list[Place]) -> None:
         started = [self._process(place) for place in places]
@@ -109,8 +109,8 @@ class Fleet:
             place.hold(sidecar)
 
     def _process(self, place: Place) -> Sidecar:
-        variables: dict[str, Any] = {f"PDP_{name}": value for name, value in place.settings.items()}
-        return self._starter(policy=DOORS, ready=False, program=place.program, PDP_THREADS="2", **variables)
+        variables: dict[str, Any] = {"PDP_THREADS": "2", **place.environment}
+        return self._starter(policy=DOORS, ready=False, program=place.program, **variables)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """kill -9, or another signal that ends it."""
@@ -119,10 +119,9 @@ class Fleet:
         place.sidecar.signal(number)
         place.sidecar.ended()
 
-    def start(self, name: str, **settings: str) -> None:
-        """A new process in the place of one that was killed; settings given here hold from now on."""
+    def start(self, name: str) -> None:
+        """A new process in the place of one that was killed."""
         place = self.places[name]
-        place.settings |= settings
         self._start([place])
         self._up(place)
 

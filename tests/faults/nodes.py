@@ -1,6 +1,7 @@
 """Redis servers to which things are done: killed and started again with what they kept, stopped, promoted,
 with a full disk, on another wall clock."""
 
+import re
 import resource
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,7 +88,14 @@ class Node(RedisServer):
     def follow(self, primary: RedisServer) -> None:
         """Becomes a replica, and waits until it has the primary's data."""
         self.call("REPLICAOF", "127.0.0.1", primary.port)
-        wait_for(lambda: self.info("replication", "master_link_status") == "up")
+
+        def online() -> bool:
+            with primary.client() as client:
+                known = client.info("replication")
+            replicas = [value for name, value in known.items() if re.fullmatch("slave[0-9]+", name)]
+            return any(each["port"] == self.port and each["state"] == "online" for each in replicas)
+
+        wait_for(online)
 
     def promote(self) -> None:
         """Becomes a primary."""

@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +22,7 @@ LEASE_SECONDS = 1.0
 """A short lease, so that what takes a lease takes a second."""
 PARAMETERS = Parameters(lease_ms=int(LEASE_SECONDS * 1000))
 NAMES = ("a", "b", "c")
-ON_DEMAND: tuple[str, ...] = ()
+ON_DEMAND = ("c",)
 """These hold the doors as they are used; the others hold everything."""
 
 
@@ -81,20 +80,20 @@ class Stage:
         *,
         names: Sequence[str] = NAMES,
         program: Sequence[str] = SERVE,
+        environments: Mapping[str, Mapping[str, str]] | None = None,
         **settings: str,
     ) -> None:
-        """Starts sidecars on one server, each behind a link of its own."""
+        """Starts sidecars on one server, each behind a link of its own; `environments`: variables by name."""
         own = {}
         for name in names:
             self.links[name] = self._toxiproxy.to(node.address, name)
-            own[name] = {"RECORDS": f"redis://{self.links[name].address}{options}", **_mode(name), **settings}
+            url = f"redis://{self.links[name].address}{options}"
+            own[name] = _environment(name, url, settings) | (environments or {}).get(name, {})
         self.fleet.add(own, program)
 
-    def sidecars_on(
-        self, url: str, *, names: Sequence[str] = NAMES, program: Sequence[str] = SERVE, **settings: str
-    ) -> None:
+    def sidecars_on(self, url: str, *, names: Sequence[str] = NAMES, **settings: str) -> None:
         """Starts sidecars on a store that they reach by themselves."""
-        self.fleet.add({name: {"RECORDS": url, **_mode(name), **settings} for name in names}, program)
+        self.fleet.add({name: _environment(name, url, settings) for name in names})
 
     def workload(self, **settings: Any) -> Workload:
         """Checks and writes on these sidecars; every lock is open to begin with."""
@@ -132,9 +131,9 @@ class Stage:
         """How many barriers returned by a path."""
         return sum(write.path == path and write.began >= since for write in self.history.writes)
 
-    def settle(self) -> None:
+    def settle(self, promotion_seconds: float = 0.0) -> None:
         """Waits until barriers may be fast: each sidecar has known the store for long enough."""
-        time.sleep(Timing.of(self.parameters).settle_ns / 1e9)
+        time.sleep(Timing.of(self.parameters, promotion_seconds).settle_ns / 1e9)
 
     def grows(self, node: Node, writes: int = 2) -> None:
         """Waits until the history has so many more writes."""
@@ -147,10 +146,6 @@ class Stage:
         until(lambda: self.fleet[name].ready().get("state") == "fresh", seconds, f"{name} fresh")
 
 
-def _mode(name: str) -> dict[str, str]:
-    return {"RECORDS_MODE": "on_demand"} if name in ON_DEMAND else {}
-
-
-def with_shards(parameters: Parameters, shards: int) -> Parameters:
-    """The same for a store with several shards."""
-    return replace(parameters, shards=shards)
+def _environment(name: str, url: str, settings: Mapping[str, str]) -> dict[str, str]:
+    own = {"RECORDS": url, "RECORDS_MODE": "on_demand" if name in ON_DEMAND else "replica", **settings}
+    return {f"PDP_{setting}": value for setting, value in own.items()}

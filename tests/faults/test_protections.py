@@ -108,7 +108,7 @@ def _run(stage: Stage, trouble: str, sidecar: tuple[str, ...], tries: int) -> bo
         node, names=("a", VICTIM), program=sidecar, EVALUATION_LIMIT_MS="20000", EVALUATION_MEMORY_MIB="1024"
     )
     stage.settle()
-    with (workload := stage.workload(writers=0, pace=Pace(check_seconds=0.002))):
+    with (workload := stage.workload(writers=0, doors=3, pace=Pace(check_seconds=0.002))):
         for _ in range(tries):
             workload.write([DOOR, WARD], opens=True, to=stage.fleet["a"])
             stage.fresh(VICTIM)
