@@ -219,6 +219,26 @@ def _goes_stale_and_recovers(redis: RedisServer, pair: list[Sidecar]) -> None:
     assert [_codes(sidecar.check(portal.request())) for sidecar in pair] == [["INCIDENT_LOCKOUT"]] * 2
 
 
+def test_a_sidecar_that_holds_records_on_demand(
+    pair: list[Sidecar], redis: RedisServer, start: Starter
+) -> None:
+    """It decides as the others do, is part of what a lockout waits for, and sees each change."""
+    other = start("--records-mode", "on_demand", "--on-demand-mib", "1", policy=PORTAL, PDP_RECORDS=redis.url)
+    everybody = [*pair, other]
+    assert [sidecar.check(portal.request()).allow for sidecar in everybody] == [True] * 3
+    assert _metric(other, "pdp_on_demand_misses_total") > 0
+    said = _declared(pair[0])
+    assert [_codes(sidecar.check(portal.request())) for sidecar in everybody] == [["INCIDENT_LOCKOUT"]] * 3
+    assert said["barrier"]["path"] == "fast"
+    assert len(_listed(pair[0])) == 3
+    _done("incident", "end", said["id"], "--yes", "--wait", "all", "--admin", pair[0].admin)
+    account = dict(portal.records()[-1][2] or {})
+    token = pair[0].apply(("account", portal.USER, account | {"grants": []}))
+    assert [sidecar.check(portal.request(), fresh=token).allow for sidecar in everybody] == [False] * 3
+    token = other.apply(("account", portal.USER, account))
+    assert [sidecar.check(portal.request(), fresh=token).allow for sidecar in everybody] == [True] * 3
+
+
 def _one_sentence(text: str) -> str:
     errors = [line for line in text.splitlines() if line.startswith("Error: ")]
     assert len(errors) == 1, text
