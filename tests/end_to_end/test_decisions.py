@@ -199,7 +199,9 @@ def test_grpcurl_finds_the_services_by_reflection(sidecar: Sidecar) -> None:
     assert SERVICE in services
     assert "grpc.health.v1.Health" in services
     methods = _grpcurl(sidecar.grpc, "list", SERVICE)
-    assert [f"{SERVICE}.{name}" for name in ("Check", "CheckBatch", "CheckStream")] == sorted(methods.split())
+    assert [f"{SERVICE}.{name}" for name in ("Check", "CheckBatch", "CheckStream", "Watch")] == sorted(
+        methods.split()
+    )
 
 
 def test_grpcurl_asks_and_reads_the_answer(sidecar: Sidecar) -> None:

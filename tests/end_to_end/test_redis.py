@@ -317,7 +317,8 @@ def test_a_lockout_rides_out_a_failover(start: Starter, tmp_path: Path) -> None:
 
 
 def _primary(sentinel: RedisServer) -> int:
-    return int(sentinel.client().sentinel_master("records")["port"])
+    state: dict[str, Any] = sentinel.client().sentinel_master("records")  # type: ignore[assignment]
+    return int(state["port"])
 
 
 def test_several_shards(start: Starter, tmp_path: Path) -> None:
