@@ -26,7 +26,7 @@ _FOLLOW_MS, _FOLLOW_TIMES = 1_500, 40
 
 
 class LargeWrite:
-    """A large write under way; `drop` it when it is not committed.
+    """A large write under way; `drop` it at the end.
 
     Args:
         primaries: of the store.

@@ -61,15 +61,13 @@ def _write_large(
     begun = large.begin()
     if begun.status == "KNOWN":
         return _repeat_large(primaries, incoming, write_id)
-    committed = False
     try:
         answer = _stage_all(large, incoming, first)
         if answer.status == "OK":
             answer = large.commit(incoming.digest, barrier=barrier, retention=(RETENTION_MS, KEPT_ENTRIES))
-            committed = answer.status == "OK"
     finally:
-        if not committed:
-            _drop(large)
+        # Also after a commit: one that had nothing to change leaves what was prepared.
+        _drop(large)
     return answer
 
 

@@ -20,21 +20,9 @@ if known_seq then
     if known_digest ~= ARGV[4] then return {'REUSED'} end
     return {'OK', epoch, known_seq, known_chain}
 end
-if not is_under_way(KEYS[8], KEYS[9]) then return {'LOST'} end
-local state = redis.call('HGETALL', KEYS[9])
-local base, applied, certain
-for i = 1, #state, 2 do
-    local name, value = state[i], state[i + 1]
-    if name == 'base' then
-        base = tonumber(value)
-    elseif name == 'applied' then
-        applied = tonumber(value)
-    elseif name == 'certain' then
-        certain = true
-    elseif size(string.sub(name, 6)) ~= tonumber(value) then
-        return {'LOST'}
-    end
-end
+if not is_under_way(KEYS[8], KEYS[9], 10, #KEYS) then return {'LOST'} end
+local state = redis.call('HMGET', KEYS[9], 'base', 'applied', 'certain')
+local base, applied, certain = tonumber(state[1]), tonumber(state[2]), state[3]
 
 local mark = '~' .. ARGV[2]
 local first_key = {}

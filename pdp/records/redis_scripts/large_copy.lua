@@ -7,7 +7,7 @@
 -- include prelude.lua
 -- include staging.lua
 
-if not is_under_way(KEYS[4], KEYS[5]) then return {'LOST'} end
+if not is_under_way(KEYS[4], KEYS[5], 7, 7) then return {'LOST'} end
 local kind, go_on = redis.call('TYPE', KEYS[6]).ok, ''
 local command, values = 'HSET', {}
 if kind == 'hash' then

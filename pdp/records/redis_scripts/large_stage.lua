@@ -11,7 +11,7 @@
 -- include documents.lua
 -- include staging.lua
 
-if not is_under_way(KEYS[4], KEYS[5]) then return {'LOST'} end
+if not is_under_way(KEYS[4], KEYS[5], 6, #KEYS) then return {'LOST'} end
 local mark = '~' .. ARGV[2]
 local conditions = cmsgpack.unpack(ARGV[5])
 local first_key, next_condition = {}, 1

@@ -9,8 +9,14 @@ local function size(key)
     return 0
 end
 
-local function is_under_way(lock, state)
-    return redis.call('GET', lock) == ARGV[2] and redis.call('EXISTS', state) == 1
+-- Whether it still has the lock, and the keys from KEYS[first] on are as it left them.
+local function is_under_way(lock, state, first, last)
+    if redis.call('GET', lock) ~= ARGV[2] or redis.call('EXISTS', state) == 0 then return false end
+    for i = first, last do
+        local noted = redis.call('HGET', state, 'size:' .. KEYS[i])
+        if noted and tonumber(noted) ~= size(KEYS[i]) then return false end
+    end
+    return true
 end
 
 -- Puts off the expiry of the state, the lock and the keys from KEYS[first] on, and notes these keys' sizes.

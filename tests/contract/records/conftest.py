@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from pdp.records.redis_changes import Limit
 from pdp.records.store import Parameters, RecordStore, open_store
 from tests.servers.redis import RedisServer, redis_server
 
 STORES = ("sqlite", "redis")
+# Also with every write prepared in pieces, whatever its size; followers of such writes load anew.
+ALL_WAYS_TO_WRITE = (*STORES, "redis-large")
 _NUMBERS = itertools.count(1)
 
 
@@ -21,12 +24,23 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(params=STORES)
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+def new_url(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], str]:
     """Makes an empty, initialised store with a name and gives its URL."""
     if request.param == "sqlite":
         return lambda name: _sqlite(tmp_path, name)
+    if request.param == "redis-large":
+        make_every_write_large(monkeypatch)
     server: RedisServer = request.getfixturevalue("redis")
     return lambda name: new_redis(server, name)
+
+
+def make_every_write_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From one change on; in pieces of three."""
+    monkeypatch.setattr("pdp.records.redis_write.LARGEST", Limit(1, 1))
+    monkeypatch.setattr("pdp.records.redis_write.PIECE", Limit(3, 1_000_000))
+    monkeypatch.setattr("pdp.records.redis_large._COPY_AT_ONCE", 4)
 
 
 def _sqlite(folder: Path, name: str) -> str:

@@ -34,6 +34,17 @@ def test_changes_since_a_position(store: RecordStore) -> None:
     assert store.changes_since(head) == ([], [])
 
 
+def test_what_a_source_version_leaves_out_is_no_change(store: RecordStore) -> None:
+    start = store.write([A._replace(source_version=5)]).position
+    store.write([A._replace(source_version=4), B, C._replace(source_version=1)])
+    delta = store.changes_since(start)
+    assert delta is not None
+    assert sorted(delta.changes) == [
+        StoredChange("account", "1", b'{"c":1}', 2),
+        StoredChange("employer", "2", b'{"b":1}', 2),
+    ]
+
+
 def test_a_step_says_whether_a_barrier_waits_for_it(store: RecordStore) -> None:
     zero = store.head().position
     store.write([A], barrier=True)
@@ -98,6 +109,29 @@ def test_the_snapshot_and_the_changes_after_it_are_the_whole_state(store: Record
     whole = {key: value for key, (_, value) in state.items() if value}
     with store.snapshot() as snapshot:
         assert whole == {r.key: r.value for chunk in snapshot.chunks() for r in chunk}
+
+
+def test_writers_and_readers_in_many_threads(store: RecordStore) -> None:
+    failures: list[Exception] = []
+
+    def work(name: int) -> None:
+        try:
+            for number in range(20):
+                position = store.write([Change("kind", f"{name}-{number}", b"{}")]).position
+                assert store.head().position.seq >= position.seq
+                assert store.get("kind", f"{name}-{number}") is not None
+                assert store.changes_since(position) is not None
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert store.head().position.seq == 120
+    assert store.counts() == {"kind": 120}
 
 
 def test_news_come_soon(url: str, store: RecordStore) -> None:

@@ -1,6 +1,5 @@
 """What every record store promises."""
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,6 +15,9 @@ from pdp.records.store import (
     WriteIdReusedError,
     open_store,
 )
+from tests.contract.records.conftest import ALL_WAYS_TO_WRITE
+
+pytestmark = pytest.mark.parametrize("new_url", ALL_WAYS_TO_WRITE, indirect=True)
 
 A = Change("employer", "1", b'{"a":1}')
 B = Change("employer", "2", b'{"b":1}')
@@ -194,29 +196,6 @@ def test_a_closed_store_says_so(store: RecordStore) -> None:
     store.close()
     with pytest.raises(StoreError, match="closed"):
         store.head()
-
-
-def test_writers_and_readers_in_many_threads(store: RecordStore) -> None:
-    failures: list[Exception] = []
-
-    def work(name: int) -> None:
-        try:
-            for number in range(20):
-                position = store.write([Change("kind", f"{name}-{number}", b"{}")]).position
-                assert store.head().position.seq >= position.seq
-                assert store.get("kind", f"{name}-{number}") is not None
-                assert store.changes_since(position) is not None
-        except Exception as error:  # noqa: BLE001
-            failures.append(error)
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failures
-    assert store.head().position.seq == 120
-    assert store.counts() == {"kind": 120}
 
 
 def test_two_stores_on_one_url_see_each_other(url: str, store: RecordStore) -> None:
