@@ -89,13 +89,14 @@ class Node(RedisServer):
         """Becomes a replica, and waits until it has the primary's data."""
         self.call("REPLICAOF", "127.0.0.1", primary.port)
 
-        def online() -> bool:
+        def acknowledges() -> bool:
             with primary.client() as client:
                 known = client.info("replication")
-            replicas = [value for name, value in known.items() if re.fullmatch("slave[0-9]+", name)]
-            return any(each["port"] == self.port and each["state"] == "online" for each in replicas)
+                replicas = [value for name, value in known.items() if re.fullmatch("slave[0-9]+", name)]
+                own = [each for each in replicas if each["port"] == self.port and each["state"] == "online"]
+                return bool(own) and client.wait(len(replicas), 200) >= len(replicas)
 
-        wait_for(online)
+        wait_for(acknowledges)
 
     def promote(self) -> None:
         """Becomes a primary."""

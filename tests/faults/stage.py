@@ -88,7 +88,7 @@ class Stage:
         for name in names:
             self.links[name] = self._toxiproxy.to(node.address, name)
             url = f"redis://{self.links[name].address}{options}"
-            own[name] = _environment(name, url, settings) | (environments or {}).get(name, {})
+            own[name] = {**_environment(name, url, settings), **(environments or {}).get(name, {})}
         self.fleet.add(own, program)
 
     def sidecars_on(self, url: str, *, names: Sequence[str] = NAMES, **settings: str) -> None:
