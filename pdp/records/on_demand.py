@@ -5,7 +5,7 @@ import threading
 from collections import defaultdict
 
 from pdp._core import Core
-from pdp.records.shard import ShardFollower
+from pdp.records.shard import ShardFollower, fitting
 from pdp.records.store import RecordStore, StoreError
 
 log = logging.getLogger(__name__)
@@ -52,5 +52,7 @@ class Fetcher:
         reached = self._shards[shard].wait_until(
             lambda history: history.position.seq >= fetched.position.seq, _CATCH_UP_SECONDS
         )
-        if not (reached and self._core.supply(shard, fetched.records, fetched.position.seq)):
+        with fitting():
+            supplied = reached and self._core.supply(shard, fetched.records, fetched.position.seq)
+        if not supplied:
             raise StoreError("The record store's history is not reached yet.")

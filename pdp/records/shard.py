@@ -10,11 +10,12 @@ import logging
 import random
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pdp._core import Core, Snapshot
+from pdp._core import Core, RecordError, Snapshot
 from pdp.records.history import History
 from pdp.records.store import Beat, ForkError, Position, RecordStore, StoreError, UnconfirmedError
 from pdp.records.timing import Clock, Timing, boottime_ns
@@ -24,6 +25,22 @@ log = logging.getLogger(__name__)
 _FIRST_BACKOFF_SECONDS, _LONGEST_BACKOFF_SECONDS = 0.05, 1.0
 _NEWS_SECONDS = 0.25
 _DRAIN_LOOK_SECONDS = 0.001
+
+
+@contextmanager
+def fitting() -> Iterator[None]:
+    """Turns a stored record that the policy's schemas refuse into a StoreError, without its key: that may be
+    a citizen's number. Nobody decides on such a record: the state that lacks it goes stale.
+    """
+    try:
+        yield
+    except RecordError as error:
+        place = f"{error.field}: " if error.field else ""
+        raise StoreError(
+            f"A stored record of kind {error.kind} is not as this policy's schema would have it "
+            f"({place}{error.message}); `pdp doctor` names it. Write it again under this policy, or run the "
+            "policy that it was written under."
+        ) from error
 
 
 class Signal(Protocol):
@@ -119,7 +136,8 @@ class ShardFollower:
         state, records = self._core.snapshot(), 0
         with self._store.snapshot(self._shard, self._host.kinds()) as stored:
             for chunk in stored.chunks():
-                state.add(chunk)
+                with fitting():
+                    state.add(chunk)
                 records += len(chunk)
             history = History(stored.position)
         self._complete(state, history)
@@ -140,7 +158,8 @@ class ShardFollower:
         if delta is None:
             raise StoreError("The record store's history moved on while its records were read.")
         kinds = self._host.kinds()
-        state.apply([change for change in delta.changes if kinds is None or change.kind in kinds])
+        with fitting():
+            state.apply([change for change in delta.changes if kinds is None or change.kind in kinds])
         for step in delta.steps:
             history.append(step.position)
 
@@ -174,7 +193,8 @@ class ShardFollower:
             if history is None or generation != self._generation:
                 return True
             at = delta.steps[-1].position
-            self._core.apply(self._shard, delta.changes, at.seq, at.chain)
+            with fitting():
+                self._core.apply(self._shard, delta.changes, at.seq, at.chain)
             for step in delta.steps:
                 history.append(step.position)
             self._settle()

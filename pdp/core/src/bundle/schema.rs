@@ -3,7 +3,7 @@
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::paths::LocationSegment;
 use jsonschema::{Draft, ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::formats::{DATE_TIME, ELFPROEF, date_time, elfproef};
 use super::times::Times;
@@ -11,6 +11,8 @@ use crate::error::LoadError;
 
 pub struct Schema {
     validator: Validator,
+    /// Of documents as they are stored, with times as numbers.
+    stored: Validator,
     times: Option<Times>,
 }
 
@@ -20,15 +22,23 @@ impl Schema {
         let refuse = |why: String| LoadError(format!("{name}: {why}"));
         let schema: Value = serde_json::from_slice(text).map_err(|error| refuse(format!("not JSON: {error}")))?;
         refuse_unknown_formats(&schema).map_err(refuse)?;
-        let validator = jsonschema::options()
-            .with_draft(Draft::Draft202012)
-            .offline()
-            .should_validate_formats(true)
-            .with_format(ELFPROEF, elfproef)
-            .with_format(DATE_TIME, date_time)
-            .build(&schema)
-            .map_err(|error| refuse(format!("not a JSON Schema: {error}")))?;
-        Ok(Self { validator, times: Times::of(&schema) })
+        let compiled = |schema: &Value| {
+            jsonschema::options()
+                .with_draft(Draft::Draft202012)
+                .offline()
+                .should_validate_formats(true)
+                .with_format(ELFPROEF, elfproef)
+                .with_format(DATE_TIME, date_time)
+                .build(schema)
+                .map_err(|error| refuse(format!("not a JSON Schema: {error}")))
+        };
+        let stored = compiled(&with_times_as_numbers(schema.clone()))?;
+        Ok(Self { validator: compiled(&schema)?, stored, times: Times::of(&schema) })
+    }
+
+    /// As `check`, for a document as it is stored.
+    pub fn check_stored(&self, document: &Value) -> Result<(), (String, String)> {
+        self.stored.validate(document).map_err(|error| explain(&error))
     }
 
     /// Checks a document; the error is (path of the field, sentence without the value).
@@ -48,6 +58,20 @@ impl Schema {
         if let Some(times) = &self.times {
             times.to_texts(document);
         }
+    }
+}
+
+/// The schema of what `times_to_numbers` makes of the documents of this one.
+fn with_times_as_numbers(schema: Value) -> Value {
+    match schema {
+        Value::Object(members) if members.get("format").and_then(Value::as_str) == Some(DATE_TIME) => {
+            json!({"type": "integer"})
+        }
+        Value::Object(members) => {
+            members.into_iter().map(|(name, member)| (name, with_times_as_numbers(member))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(with_times_as_numbers).collect(),
+        other => other,
     }
 }
 
