@@ -7,7 +7,7 @@ shard; `pdp.records.keys` has the keys, `pdp.records.redis_url` the URL and what
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pdp.records import keys
 from pdp.records.chain import new_genesis
@@ -63,12 +63,10 @@ class RedisStore:
     def initialise(self, parameters: Parameters) -> None:
         """See RecordStore. Repeating it finishes one that was interrupted."""
         check_parameters(parameters)
-        try:
-            stands = self._primaries.parameters()
-        except UninitialisedError:
-            stands = parameters
-        if stands != parameters:
-            raise self._other_parameters()
+        for shard in range(parameters.shards):
+            with suppress(UninitialisedError):
+                if self._primaries.parameters(shard) != parameters:
+                    raise self._other_parameters()
         # The first shard last: once it is there, all are.
         for shard in reversed(range(parameters.shards)):
             self._initialise(shard, parameters)
