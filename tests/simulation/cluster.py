@@ -136,6 +136,8 @@ class Scripts:
 
     def __init__(self, protections: Protections) -> None:
         self._on = protections
+        self.written_in: dict[str, bytes | None] = {}
+        """The genesis of the history that holds a write, by its id."""
 
     def _current(self, node: Node) -> Data:
         data = node.data
@@ -153,6 +155,7 @@ class Scripts:
 
     def write(self, node: Node, changes: tuple[Change, ...], write_id: str, barrier: bool) -> Written:
         data = self._current(node)
+        self.written_in[write_id] = data.genesis
         for entry in data.log:
             if entry.write_id == write_id:
                 if self._on.touch:
@@ -202,6 +205,8 @@ class Cluster:
         self.safe: set[str] = set()
         self.on_initialise: Callable[[], None] = lambda: None
         self._made = 0
+        self.genesis = b""
+        """Of the history that somebody made last."""
         self.failovers = self.emptied = 0
         self.primary.promote()
         self._initialise()
@@ -217,6 +222,7 @@ class Cluster:
         genesis = bytes([self._made]) * 20
         self.scripts.initialise(self.primary, genesis, self._made)
         if self.primary.data.genesis == genesis:
+            self.genesis = genesis
             self.safe.clear()
             self.on_initialise()
 

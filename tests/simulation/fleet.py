@@ -274,7 +274,6 @@ class Simulation:
         self.allowed = self.denied = 0
         self._names = 0
         self._locking = 0
-        self._epoch = 0
         self.fleet = [self._new() for _ in range(self.world.draw.choice([2, 2, 3]))]
         for work in (self._requests, self._churn, self._lock):
             self.world.spawn(work)
@@ -282,8 +281,6 @@ class Simulation:
     def run(self, until: float = 2_500) -> "Simulation":
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("pdp.records.shard.History", history_class(self.on))
-            if not self.on.verify:
-                patch.setattr("pdp.records.barrier._Attempt", variants.Unverified)
             self.world.run(until)
         return self
 
@@ -294,7 +291,6 @@ class Simulation:
     def _initialised(self) -> None:
         """Somebody made the store anew: what was locked in the old one is not locked in it."""
         self.returned.clear()
-        self._epoch += 1
 
     def answered(self, number: int, began: float, checked: float, *, allow: bool, who: str) -> None:
         """The oracle: G1 and G2 of the protocol."""
@@ -340,21 +336,23 @@ class Simulation:
             world.sleep(draw.expovariate(1 / 40))
             for _ in range(draw.randrange(3)):
                 self._note(store)
-            number, epoch = self._locking, self._epoch
+            number = self._locking
             world.sleep(20 + draw.random() * 60)
             if draw.random() < 0.4 and len(self.fleet) < 5:
                 self.fleet.append(self._new())
             world.sleep(draw.random() * 10)
-            outcome = self._locked(barrier, number, epoch)
-            if epoch == self._epoch and outcome.path:
+            outcome = self._locked(barrier, number)
+            # A store that was made anew since does not hold it.
+            made_anew = self.cluster.scripts.written_in[outcome.write_id] != self.cluster.genesis
+            if outcome.path and not made_anew:
                 self.returned[number] = world.now
                 self.paths[outcome.path] += 1
             self._locking += 1
 
-    def _locked(self, barrier: Barrier, number: int, epoch: int) -> Outcome:
+    def _locked(self, barrier: Barrier, number: int) -> Outcome:
         while True:
             try:
-                return barrier.write([lock(number)], f"lock-{epoch}-{number}", timeout_seconds=1e6)
+                return barrier.write([lock(number)], f"lock-{number}", timeout_seconds=1e6)
             except UninitialisedError:
                 self.world.sleep(2)
 

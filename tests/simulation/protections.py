@@ -3,10 +3,10 @@ overrides the one method concerned, in the store's scripts by a switch."""
 
 from dataclasses import dataclass
 
-from pdp.records.barrier import Barrier, _Attempt
+from pdp.records.barrier import Barrier
 from pdp.records.history import History
 from pdp.records.shard import ShardFollower
-from pdp.records.store import Position, Written
+from pdp.records.store import Position
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,6 @@ class Protections:
     """The registry is trusted only in an epoch that lasted long enough."""
     silence: bool = True
     """A member is forgotten only after it was silent for long enough."""
-    verify: bool = True
-    """The write is confirmed once more after the wait."""
     promotion_margin: bool = True
     """Relaxed: a deposed primary's acknowledgements are waited out."""
     fast: bool = True
@@ -98,10 +96,3 @@ class Hasty(Barrier):
 
     def silent(self, shard: int, instance: str, number: int) -> bool:
         return True
-
-
-class Unverified(_Attempt):
-    """Without `verify`: what stood before the wait is taken to stand after it."""
-
-    def _confirmed(self) -> Written:
-        return self._written or super()._confirmed()

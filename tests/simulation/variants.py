@@ -24,6 +24,5 @@ WEAKENED = {
     "no margin for clocks": Protections(margin=False, fast=False),
     "a new epoch's registry trusted": Protections(settle=False, relaxed=True),
     "a slow member forgotten": Protections(silence=False),
-    "not confirmed once more": Protections(verify=False),
     "a deposed primary not waited out": Protections(promotion_margin=False, relaxed=True),
 }

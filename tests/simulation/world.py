@@ -24,7 +24,7 @@ class Trouble:
         self.slow_requests = draw.choice([0, 0, 0.1])
         self.churn = draw.choice([60, 350, 1e9])
         self.hang = draw.choice([0, 0.01, 0.1])
-        self.calm = draw.choice([450, 2_000, 1e9])
+        self.calm = draw.choice([150, 450, 2_000, 1e9])
         self.cuts = draw.choice([150, 300, 1_000, 1e9])
         self.kill = draw.choice([0.6, 0.05])
 

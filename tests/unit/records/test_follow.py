@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,7 +99,7 @@ def tampered(store: RecordStore) -> Tampered:
 @pytest.fixture
 def shard(tampered: Tampered, core: Core) -> ShardFollower:
     """Moved by the test alone."""
-    return ShardFollower(tampered, core, 0, SHORT, Host(instance="me"))  # type: ignore[arg-type]
+    return ShardFollower(tampered, core, 0, SHORT, Host(instance="me"))
 
 
 @contextmanager
@@ -111,6 +112,10 @@ def followed(store: object, core: Core) -> Iterator[Follower]:
         yield follower
     finally:
         follower.stop()
+
+
+def drained_everywhere(store: RecordStore, written: Written) -> bool:
+    return store.view(written.position.seq).behind == 0
 
 
 def code(core: Core) -> str:
@@ -291,7 +296,7 @@ def test_a_waiting_write_is_acknowledged_at_once(store: RecordStore, core: Core)
     try:
         for number in range(5):
             written = store.write([door(f"{number}")], barrier=True)
-            until(lambda seq=written.position.seq: store.view(seq).behind == 0, 2.0)  # type: ignore[misc]
+            until(partial(drained_everywhere, store, written), 2.0)
     finally:
         follower.stop()
 
