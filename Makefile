@@ -3,6 +3,7 @@
 #   make test    everything that must hold                          make lint    style, types, layers, generated code
 #   make demo    see it work, ends by itself                        make run     a sidecar with demonstration data
 #   make gen     Python code from proto/                            make bench   side by side with real peers
+#   make soak    faults for SECONDS (600) from SEED (1), a report in target/soak
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -29,14 +30,16 @@ REGO := $(wildcard policies/portal policies/examples/*)
 PYTEST_ARGS ?=
 BENCH_ARGS ?= $(if $(QUICK),--quick)
 RUN_ARGS ?=
+SECONDS ?= 600
+SEED ?= 1
 
 say = @printf '\033[1m── %s\033[0m\n' "$(1)"
 
 .PHONY: help setup lock gen build lint lint-python lint-layers lint-rust lint-proto lint-rego lint-gen format \
-	test test-rust test-python demo run bench clean
+	test test-rust test-python soak demo run bench clean
 
 help:
-	@sed -n '2,5s/^# \{0,3\}//p' Makefile
+	@sed -n '2,6s/^# \{0,3\}//p' Makefile
 
 # ── setup ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -145,6 +148,11 @@ test-rust: $(DONE)/build $(DONE)/opa-$(OPA_VERSION)
 test-python: setup $(DONE)/build
 	$(call say,pytest)
 	python -m pytest $(PYTEST_ARGS)
+
+# Mixed troubles with real servers, and simulations of the barrier, seed after seed.
+soak: setup $(DONE)/build
+	$(call say,$(SECONDS) s of faults from seed $(SEED))
+	python -m tests.faults.soak --seconds $(SECONDS) --seed $(SEED) --report target/soak/report.json
 
 # ── see it work ────────────────────────────────────────────────────────────────────────────────────────────
 

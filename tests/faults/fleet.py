@@ -119,10 +119,21 @@ class Fleet:
         place.sidecar.signal(number)
         place.sidecar.ended()
 
-    def start(self, name: str) -> None:
-        """A new process in the place of one that was killed."""
+    def start(self, name: str, patience_seconds: float = 0.0) -> None:
+        """A new process in the place of one that was killed. One that ends as its store cannot be used is
+        started again, as long as there is patience.
+        """
         place = self.places[name]
-        self._start([place])
+        ends = time.monotonic() + patience_seconds
+        while True:
+            try:
+                self._start([place])
+            except AssertionError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.2)
+            else:
+                break
         self._up(place)
 
     @contextlib.contextmanager

@@ -51,6 +51,11 @@ class Node(RedisServer):
         """Starts it, and waits until it has loaded what it kept."""
         assert self.start(), self.log.read_text(errors="replace")
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def ended(self, seconds: float = 10.0) -> int:
         """Its exit code, once it has ended by itself."""
         assert self._process

@@ -21,6 +21,8 @@ from tests.faults.workload import Workload
 LEASE_SECONDS = 1.0
 """A short lease, so that what takes a lease takes a second."""
 PARAMETERS = Parameters(lease_ms=int(LEASE_SECONDS * 1000))
+STRICT = "?acks=1"
+"""Of a primary and one replica: all that can be promoted acknowledge."""
 NAMES = ("a", "b", "c")
 ON_DEMAND = ("c",)
 """These hold the doors as they are used; the others hold everything."""

@@ -4,11 +4,9 @@ import time
 
 from tests.faults.checker import Verdict
 from tests.faults.nodes import Node
-from tests.faults.stage import LEASE_SECONDS, Stage
+from tests.faults.stage import LEASE_SECONDS, STRICT, Stage
 from tests.servers.redis import redis_sentinels, wait_for
 
-STRICT = "?acks=1"
-"""There are two servers, so all that can be promoted acknowledge."""
 REPOINTED_SECONDS = 2.0
 RELAXED = f"?acks=1&promotion_seconds={REPOINTED_SECONDS}"
 """One of two replicas acknowledges. Sentinels promote the one that holds more (A5), and lead the other one to
