@@ -20,8 +20,9 @@ _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(as_json: bool, **options: Any) -> None:
     """Check settings, policy, store, clock and leases, and say what to do.
 
-    It changes nothing and takes a few seconds, in which it watches the clock and the sidecars' signs of life.
-    Run it with the settings of a sidecar, where that runs. Each line is ok, warn or fail; with --json one
+    It changes nothing. It reads all records, to name those that the policy's schemas refuse, and takes a few
+    seconds to watch the clock and the sidecars' signs of life. Run it with the settings of a sidecar, where
+    that runs. Each line is ok, warn or fail; with --json one
     object a line.
 
     \b

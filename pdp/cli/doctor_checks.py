@@ -7,17 +7,26 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from pdp._core import Policy
+from pdp._core import Core, Policy, RecordError
 from pdp.cli.config import settings_of
 from pdp.config import Settings, without_password
 from pdp.configured import configured_bundle, configured_timing
 from pdp.errors import ConfigError, PdpError
 from pdp.records.fleet import FleetMember, fleet
-from pdp.records.store import Parameters, RecordStore, StoreError, UninitialisedError, open_store
+from pdp.records.store import (
+    Parameters,
+    RecordStore,
+    StoredRecord,
+    StoreError,
+    UninitialisedError,
+    open_store,
+)
 from pdp.records.timing import Timing, boottime_ns
 
 _CLOCK_SECONDS = 0.5
 _CLOCK_ERROR = 0.02
+# Of records that are refused; the others are counted.
+_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +165,51 @@ def _opened(store: RecordStore, settings: Settings, policy: Policy | None) -> It
         f"Initialised: staleness at most {parameters.lease_ms / 1000:g} s, clock rate error "
         f"{parameters.clock_rate_ppm / 10_000:g} %, shards {parameters.shards}{acks}.",
     )
-    records = sum(store.counts().values())
-    unknown = sorted(set(store.counts()) - set(policy.kinds)) if policy else []
-    yield Finding("store", "ok", f"{records:,} records.")
-    if unknown:
-        yield Finding(
-            "store", "warn", f"The bundle declares no kind {unknown[0]!r}, of which the store has records."
-        )
+    yield from _records(store, parameters.shards, policy)
     if settings.records.startswith("redis"):
         from pdp.cli.doctor_redis import check_redis  # noqa: PLC0415 - needs Redis's client
 
         yield from check_redis(settings.records, parameters.shards)
     yield from _leases(store, parameters, timing, policy)
+
+
+def _records(store: RecordStore, shards: int, policy: Policy | None) -> Iterator[Finding]:
+    counts = store.counts()
+    yield Finding("records", "ok", f"{sum(counts.values()):,} records.")
+    if policy is None:
+        return
+    for kind in sorted(set(counts) - set(policy.kinds)):
+        text = f"The bundle declares no kind {kind!r}, of which the store has {counts[kind]:,} records."
+        yield Finding("records", "warn", text, "They play no part in decisions; is it the right bundle?")
+    number = 0
+    for error in _refused(store, shards, policy):
+        number += 1
+        if number <= _NAMED:
+            place = ": ".join(filter(None, (f"{error.kind}/{error.key}", error.field, error.message)))
+            yield Finding("records", "fail", f"{place}.", "Write it again as this policy's schema wants it.")
+    if number > _NAMED:
+        yield Finding("records", "fail", f"So are {number - _NAMED:,} other records.")
+
+
+def _refused(store: RecordStore, shards: int, policy: Policy) -> Iterator[RecordError]:
+    """What is wrong with stored records that the policy's schemas refuse; no sidecar decides on such a state."""
+    core = Core()
+    core.set_policy(policy)
+    for shard in range(shards):
+        with store.snapshot(shard) as stored:
+            for chunk in stored.chunks():
+                try:
+                    core.snapshot().add(chunk)
+                except RecordError:
+                    yield from filter(None, (_refusal(core, record) for record in chunk))
+
+
+def _refusal(core: Core, record: StoredRecord) -> RecordError | None:
+    try:
+        core.snapshot().add([record])
+    except RecordError as error:
+        return error
+    return None
 
 
 def _leases(

@@ -41,7 +41,8 @@ def test_all_is_well(
     finally:
         served.follower.stop()
     assert (code, wrong(findings)) == (0, []), findings
-    assert {finding["check"] for finding in findings} == {"settings", "policy", "clock", "store", "leases"}
+    checks = ["settings", "policy", "clock", "store", "records", "leases"]
+    assert list(dict.fromkeys(finding["check"] for finding in findings)) == checks
     assert "Sidecars registered: 1, silent: 0." in said(findings)
     assert run(["doctor", "--policy", str(PORTAL), "--records", url]) == 0
     assert capsys.readouterr().out.startswith("ok    settings")
@@ -106,3 +107,15 @@ def test_records_that_the_bundle_lacks(url: str, capsys: pytest.CaptureFixture[s
     store.close()
     _, findings = examined(capsys, "--records", url)
     assert "The bundle declares no kind 'door'" in said(findings)
+
+
+def test_records_that_the_schemas_refuse_are_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = open_store(url)
+    bad = [Change("employer", f"{number:08}", b'{"kvk":1}') for number in range(12)]
+    store.write([Change("terms", "1", b"{"), *bad])
+    store.close()
+    code, findings = examined(capsys, "--records", url)
+    assert code == 1
+    assert wrong(findings) == ["fail records"] * 11
+    assert 'employer/00000000: kvk: value is not of type "string".' in said(findings)
+    assert "So are 3 other records." in said(findings)
