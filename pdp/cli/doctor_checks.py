@@ -192,7 +192,7 @@ def _records(store: RecordStore, shards: int, policy: Policy | None) -> Iterator
 
 
 def _refused(store: RecordStore, shards: int, policy: Policy) -> Iterator[RecordError]:
-    """What is wrong with stored records that the policy's schemas refuse; no sidecar decides on such a state."""
+    """What is wrong with stored records that the schemas refuse; no sidecar decides on such a state."""
     core = Core()
     core.set_policy(policy)
     for shard in range(shards):
