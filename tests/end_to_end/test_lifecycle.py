@@ -2,8 +2,10 @@
 
 import signal
 import socket
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -294,6 +296,23 @@ def test_a_store_that_is_no_database_is_one_sentence(start: Starter, tmp_path: P
     assert sidecar.ended(60) == 3
     _one_sentence(sidecar.messages())
     assert "state.db" in sidecar.messages()
+
+
+def test_a_corrupt_document_in_the_store_is_one_sentence(start: Starter, tmp_path: Path) -> None:
+    first = start(records=EXAMPLE / "records.jsonl")
+    first.signal()
+    assert first.ended() == 0
+    with closing(sqlite3.connect(tmp_path / "state.db")) as db:
+        db.execute("UPDATE records SET value = ? WHERE kind = 'user'", (b'{"id":',))
+        db.commit()
+    second = start(ready=False)
+    assert second.ended(60) == 3
+    _one_sentence(second.messages())
+    assert "A stored record of kind user is not as this policy's schema would have it" in second.messages()
+    assert "alice" not in second.messages()
+    told = pdp("doctor", "--records", f"sqlite:{tmp_path / 'state.db'}", "--policy", str(EXAMPLE))
+    assert told.returncode == 1
+    assert "user/alice" in told.stdout
 
 
 def test_an_open_administrative_address_is_warned_of(start: Starter) -> None:
