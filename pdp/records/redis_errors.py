@@ -34,7 +34,7 @@ class LostError(UnconfirmedError):
     """The connection was lost, or the time was over, before the answer came."""
 
 
-def connecting_failed(error: exceptions.RedisError | OSError, server: str) -> StoreError:
+def connecting_failed(error: exceptions.RedisError | OSError, server: str, *, tls: bool) -> StoreError:
     """What a failure before a connection could be used means."""
     cause = error.__cause__ or error.__context__ or error
     if isinstance(error, ANSWERED):
@@ -45,7 +45,7 @@ def connecting_failed(error: exceptions.RedisError | OSError, server: str) -> St
     if isinstance(error, exceptions.InvalidResponse) or "Invalid RESP version" in str(error):
         return _no_redis(server)
     if isinstance(error, exceptions.TimeoutError):
-        return NotSentError(f"Redis at {server} does not answer.")
+        return NotSentError(f"Redis at {server} does not answer{', or does not speak TLS' if tls else ''}.")
     if isinstance(error, exceptions.MaxConnectionsError):
         return NotSentError("Too many calls to Redis are under way.")
     return NotSentError(f"Redis at {server} cannot be reached: {_reason(cause)}.")

@@ -38,8 +38,8 @@ Command = Sequence[str | bytes | float]
 class Link:
     """A connection to a server, used by one thread at a time."""
 
-    def __init__(self, connection: Any, server: str) -> None:
-        self._connection, self._server = connection, server
+    def __init__(self, connection: Any, server: str, loaded: set[str]) -> None:
+        self._connection, self._server, self._loaded = connection, server, loaded
 
     def send(self, commands: Sequence[Command], seconds: float = ANSWER_SECONDS) -> list[Any]:
         """The answers to some commands, sent in one go; a StoreError stands for a command that was refused.
@@ -76,9 +76,12 @@ class Link:
     ) -> list[Any]:
         """The answers to a script and to what follows it on the same connection. Raises StoreError."""
         rest = (len(keys), *keys, *arguments)
-        answers = self.send([("EVALSHA", script.sha, *rest), *then])
-        if isinstance(answers[0], exceptions.NoScriptError):
+        answers: list[Any] = []
+        if script.sha in self._loaded:
+            answers = self.send([("EVALSHA", script.sha, *rest), *then])
+        if not answers or isinstance(answers[0], exceptions.NoScriptError):
             answers = self.send([("EVAL", script.text, *rest), *then])
+            self._loaded.add(script.sha)
         return [_given(answer) for answer in answers]
 
 
@@ -104,7 +107,9 @@ class Node:
     ) -> None:
         self.address = address
         self.name = f"{address[0]}:{address[1]}"
-        self._mode, self._checked = mode, False
+        # Scripts that it has, as far as is known.
+        self._loaded: set[str] = set()
+        self._mode, self._tls, self._checked = mode, tls is not None, False
         settings: dict[str, Any] = {}
         if tls:
             settings = {
@@ -142,9 +147,9 @@ class Node:
         try:
             connection = self._pool.get_connection()
         except (exceptions.RedisError, OSError) as error:
-            raise connecting_failed(error, self.name) from error
+            raise connecting_failed(error, self.name, tls=self._tls) from error
         try:
-            link = Link(connection, self.name)
+            link = Link(connection, self.name, self._loaded)
             if not self._checked:
                 self._check(link)
                 self._checked = True

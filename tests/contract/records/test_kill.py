@@ -72,7 +72,7 @@ def test_a_killed_writer_loses_nothing_that_it_acknowledged(url: str, seed: int)
     genesis = store.head().position.chain
     acknowledged: list[tuple[int, bytes]] = []
     for _ in range(4):
-        acknowledged += _acknowledged(url, moments.uniform(0.0, 0.15))
+        acknowledged += _acknowledged(url, moments.uniform(0.0, 0.1))
         # Both for one that was open all the time and for one that opens what the kill left.
         again = open_store(url, create=False)
         positions = _verify(again, genesis)

@@ -303,6 +303,14 @@ def test_connections_that_were_closed_meanwhile(own: RedisServer, store: RecordS
     assert store.write([A]).position.seq == 2
 
 
+def test_a_server_that_forgot_its_scripts(own: RedisServer, store: RecordStore) -> None:
+    store.write([A])
+    with own.client() as client:
+        client.script_flush()
+    assert store.head().position.seq == 1
+    assert store.write([A]).position.seq == 2
+
+
 def test_a_restart_is_another_epoch_of_the_same_history(tmp_path: Path) -> None:
     server = start_redis(tmp_path, appendonly="yes", appendfsync="always")
     try:
