@@ -50,7 +50,8 @@ class Link:
         connection = self._connection
         answers: list[Any] = []
         try:
-            connection.send_packed_command(connection.pack_commands(commands))
+            # One piece, as each one that is sent may wake the server.
+            connection.send_packed_command([b"".join(connection.pack_commands(commands))])
             for _ in commands:
                 try:
                     answers.append(connection.read_response(timeout=seconds, disconnect_on_error=False))

@@ -23,6 +23,13 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[RedisServer]:
+    """A server of this test's own, to break."""
+    with redis_server(tmp_path) as server:
+        yield server
+
+
 @pytest.fixture(params=STORES)
 def new_url(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
