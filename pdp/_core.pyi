@@ -100,8 +100,8 @@ class Core:
         on_demand_bytes: int = 0,
         manual_clock: bool = False,
     ) -> Core:
-        """`cache_bytes` 0 switches the decision cache off. `on_demand_bytes` above 0: kinds that the bundle does
-        not declare `replicated` are kept only as far as they are used, within this bound. `manual_clock`: the
+        """`cache_bytes` 0 switches the decision cache off. `on_demand_bytes` above 0: kinds that the bundle
+        does not declare `replicated` are kept only as far as they are used, within this bound. `manual_clock`: the
         clock of deadlines stands still but for `set_clock_ns` (for simulations)."""
 
     policy: Policy | None
@@ -126,8 +126,8 @@ class Core:
     def apply(
         self, shard: int, changes: Sequence[tuple[str, str, bytes | None, int]], seq: int, chain: bytes
     ) -> None:
-        """(kind, key, canonical document or None to delete, version) each: all become visible in one step. The
-        shard keeps its deadline."""
+        """(kind, key, canonical document or None to delete, version) each: all become visible in one step.
+        The shard keeps its deadline."""
 
     def prolong(self, shard: int, deadline_ns: int) -> None:
         """Moves a shard's deadline to this moment, if it is later than the present one."""
@@ -140,14 +140,14 @@ class Core:
         """How long the earliest deadline lies ahead; negative: stale, and decisions are denials."""
 
     def take_misses(self, wait_seconds: float) -> list[tuple[str, str]]:
-        """On demand: the (kind, key) that decisions wait for, each given once; waits for the first. Changes to
-        them that are applied from now on are kept. Releases the GIL."""
+        """On demand: the (kind, key) that decisions wait for, each given once; waits for the first. Changes
+        to them that are applied from now on are kept. Releases the GIL."""
 
     def supply(
         self, shard: int, records: Sequence[tuple[str, str, bytes | None, int]], seq: int
     ) -> bool:
-        """On demand: records fetched at a position (None: there is none; version as stored, 0 with None). False
-        when the shard's state is not at `seq` yet: apply what is missing, then supply again."""
+        """On demand: records fetched at a position (None: there is none; version as stored, 0 with None).
+        False when the shard's state is not at `seq` yet: apply what is missing, then supply again."""
 
     def state_token(self) -> str:
         """Token of the state that decisions now see, all shards joined with commas; "" before the first
@@ -169,7 +169,8 @@ class Core:
         """As `check`, all at one moment."""
 
     def hold(self, request: bytes, at_ms: int | None = None) -> Held:
-        """For simulations: a decision up to its last check, which a pause may precede. Raises RequestError."""
+        """For simulations: a decision up to its last check, which a pause may precede. Raises
+        RequestError."""
 
     def policy_input(self, request: bytes, at_ms: int | None = None) -> bytes:
         """The input document (canonical JSON) that the policy would see. Raises RequestError."""
