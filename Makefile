@@ -44,7 +44,7 @@ help:
 # ── setup ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 setup: $(DONE)/python $(DONE)/opa-$(OPA_VERSION) $(DONE)/buf-$(BUF_VERSION) $(DONE)/grpcurl-$(GRPCURL_VERSION) \
-	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool
+	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool $(DONE)/redis
 
 $(DONE)/python: requirements.lock
 	$(call say,Python packages into .venv)
@@ -73,7 +73,14 @@ $(eval $(call go_tool,toxiproxy-server,$(TOXIPROXY_VERSION),github.com/Shopify/t
 $(DONE)/promtool:
 	$(call say,promtool)
 	@mkdir -p $(DONE)
-	@.ci/promtool $(TOOLS)
+	@.ci/debian $(TOOLS) "It checks the metrics page" prometheus promtool
+	@touch $@
+
+$(DONE)/redis:
+	$(call say,Redis)
+	@mkdir -p $(DONE)
+	@.ci/debian $(TOOLS) "Tests keep records in it" \
+		"redis-server redis-tools liblzf1 libjemalloc2 libatomic1" redis-server redis-cli
 	@touch $@
 
 # Renews the pins of everything Python; the rest is pinned above, in Cargo.lock and in bench/package-lock.json.

@@ -176,7 +176,7 @@ def _raise_common(answer: Answer) -> None:
 def uninitialised() -> UninitialisedError:
     """The store has no genesis."""
     return UninitialisedError(
-        "The record store in Redis is not initialised (or was emptied); see pdp records initialise."
+        "The record store in Redis is not initialised (or was emptied); see pdp records init."
     )
 
 

@@ -18,7 +18,7 @@ special in a URL. Options follow as `?NAME=VALUE&…`:
     ssl_check_hostname  `no`: the certificate may be for another name
     sentinel_username, sentinel_password    for the Sentinels, where they have their own
 
-A sidecar's user needs no more than this ACL rule (`pdp records initialise` also needs `+scan`, and in a
+A sidecar's user needs no more than this ACL rule (`pdp records init` also needs `+scan`, and in a
 Cluster all need `+cluster|slots`):
 
     ACL SETUSER pdp on >PASSWORD ~{pdp:* resetchannels -@all
