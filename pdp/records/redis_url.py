@@ -9,7 +9,7 @@ special in a URL. Options follow as `?NAME=VALUE&…`:
 
     acks                how many replicas must acknowledge each write and each freshness proof
                         (must be given for Sentinel and Cluster; for one server 0)
-    promotion_seconds   0: `acks` is the number of all replicas that can be promoted (strict); otherwise
+    promotion_seconds   0: `acks` is the number of all connected replicas (strict); otherwise
                         within this time of a promotion replicas stop to acknowledge to a deposed primary
                         (relaxed)
     namespace           begins every key, `pdp`; several stores in one Redis have different ones
@@ -198,7 +198,7 @@ def _acks(options: dict[str, str], setup: str) -> int:
     if not text:
         raise StoreError(
             f"redis+{setup} needs the option acks: how many replicas must acknowledge a write, "
-            "in strict operation all that can be promoted."
+            "in strict operation all that it has."
         )
     if not text.isascii() or not text.isdecimal():
         raise StoreError(f"acks must be a number of replicas, not {text!r}.")

@@ -227,7 +227,10 @@ class StoreSnapshot(Protocol):
     position: Position
 
     def chunks(self, *, kind: str | None = None, in_order: bool = False) -> Iterator[list[StoredRecord]]:
-        """Every record (of one kind) once, a few thousand at a time; `in_order`: by kind and key, slower."""
+        """Every record (of one kind), a few thousand at a time; `in_order`: by kind and key, slower.
+
+        Where others write meanwhile, a record may come twice, and its later form last.
+        """
 
 
 class RecordStore(Protocol):
@@ -238,7 +241,7 @@ class RecordStore(Protocol):
     Attributes:
         acks: how many replicas must acknowledge each write and beat.
         promotion_seconds: within what time of a promotion the replicas stop to acknowledge to a deposed
-            primary; 0 when all that can be promoted must acknowledge (strict). For `Timing.of`.
+            primary; 0 when all of them must acknowledge (strict). For `Timing.of`.
     """
 
     acks: int

@@ -45,7 +45,7 @@ class Timing:
 
         Args:
             parameters: what the store was initialised with.
-            promotion_seconds: D; 0 when every replica that can be promoted acknowledges (strict), otherwise
+            promotion_seconds: D; 0 when every replica must acknowledge (strict), otherwise
                 within what time of a promotion replicas stop to acknowledge to the old primary (relaxed).
             granularity_ms: of timers.
         """
