@@ -53,7 +53,9 @@ impl Core {
         let began = Instant::now();
         let time_ms = self.time_of(request, clock_ms)?;
         let Some(bundle) = self.bundle.load_full() else {
-            return Ok(decision(Arc::new(Outcome::fail_closed(FailClosed::StateUnavailable)), None, None));
+            let outcome = Arc::new(Outcome::fail_closed(FailClosed::StateUnavailable));
+            self.metrics.count(None, &request.document, None, &outcome, began.elapsed());
+            return Ok(decision(outcome, None, None));
         };
         let fresh = self.fresh_enough(request) || self.wait_until_fresh(request);
         let captured = self.records.capture(&bundle.lookups, &request.document);
@@ -62,7 +64,7 @@ impl Core {
             Some(_) if !fresh => Arc::new(Outcome::fail_closed(FailClosed::StateStale)),
             Some(captured) => self.evaluator.outcome(&Question { bundle: &bundle, request, captured, time_ms })?,
         };
-        self.metrics.count(&bundle, &request.document, captured.as_ref(), &outcome, began.elapsed());
+        self.metrics.count(Some(&bundle), &request.document, captured.as_ref(), &outcome, began.elapsed());
         Ok(decision(outcome, Some(&*bundle), captured))
     }
 
