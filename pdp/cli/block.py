@@ -31,7 +31,7 @@ SUBJECTS = click.Choice(["account", "organisation", "employer"])
     "--ground",
     type=click.Choice(["misuse", "suspected_misuse", "third_party_report"]),
     required=True,
-    help="Why (article 4.5).",
+    help="Why: misuse or a suspicion of it (article 4.6), or what a third party reported (article 4.5).",
 )
 @click.option("--from", "begins", type=MOMENT, metavar="TIME", help="When it begins; default: at once.")
 @click.option(
@@ -46,8 +46,10 @@ def block(subject: str, name: str, **options: Any) -> None:
     """Block an account, an organisation or an employer: no access, no messages, no specifications.
 
     ID is the account's subject id, or the KvK number of the organisation (of an intermediary's users) or of
-    the employer (of all who act for it). A block that begins at once begins a minute back, so that
-    differences between clocks leave no gap. It asks for confirmation; with --yes it goes on at once.
+    the employer (of all who act for it). Nobody needs to be known under it: a block may come before the
+    account, and then counts from the account's first request; a note says so, for it may be a mistake. A
+    block that begins at once begins a minute back, so that differences between clocks leave no gap. It asks
+    for confirmation; with --yes it goes on at once.
 
     \b
     Examples:
@@ -70,6 +72,7 @@ def block(subject: str, name: str, **options: Any) -> None:
         if standing := state.access.get("block", key):
             version = standing.version
             _refuse_standing(subject, name, json.loads(standing.value), now, replace=options["replace"])
+        affected.note_unknown(state, subject, name)
         start = f"from {rfc3339(begins)}" if begins else "now"
         question = f"Block {subject} {name} {start} {end}, for {options['ground']}."
         confirmed(question, state, yes=options["yes"], affected=lambda: affected.of(state, subject, name))
@@ -94,7 +97,8 @@ def unblock(subject: str, name: str, yes: bool, as_json: bool, **options: Any) -
     with account_state(options) as state:
         standing = state.access.get("block", key)
         if standing is None:
-            raise PdpError(f"There is no block of {subject} {name}.")
+            affected.note_unknown(state, subject, name)
+            raise PdpError(f"There is no block of {subject} {name}; nothing was done.")
         document = json.loads(standing.value)
         question = f"Lift the block of {subject} {name} ({_described(document)})."
         confirmed(question, state, yes=yes, affected=lambda: affected.of(state, subject, name))

@@ -46,8 +46,9 @@ def terminate(subject: str, name: str, **options: Any) -> None:
     """End the access of an account, an organisation or an employer (article 5.1).
 
     Without --service all access ends. Services are added to those of a termination that stands, on the same
-    ground; anything else that stands is replaced only with --replace. --undo lifts a termination. A
-    termination at once begins a minute back, so that differences between clocks leave no gap.
+    ground; anything else that stands is replaced only with --replace. --undo lifts a termination. As with a
+    block, nobody needs to be known under ID; a note says when nobody is. A termination at once begins a
+    minute back, so that differences between clocks leave no gap.
 
     \b
     Examples:
@@ -61,6 +62,8 @@ def terminate(subject: str, name: str, **options: Any) -> None:
     key = f"{subject}:{name}"
     with account_state(options) as state:
         standing = state.access.get("termination", key)
+        if standing is None:
+            affected.note_unknown(state, subject, name)
         if undo:
             document, sentence = _lifted(standing, f"{subject} {name}", services)
         else:
@@ -114,7 +117,7 @@ def _merged(standing: Record | None, who: str, options: dict[str, Any]) -> Docum
 def _lifted(standing: Record | None, who: str, services: list[str]) -> tuple[Document | None, str]:
     """What is left of a termination (None: nothing), and what that means."""
     if standing is None:
-        raise PdpError(f"The access of {who} was not ended.")
+        raise PdpError(f"The access of {who} was not ended; nothing was done.")
     document: Document = json.loads(standing.value)
     if not services:
         return None, f"Give {who} back its access to {_services(document['services'])}"
