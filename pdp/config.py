@@ -21,6 +21,8 @@ from pdp.errors import ConfigError
 
 PREFIX = "PDP_"
 CONFIG_VARIABLE = "PDP_CONFIG"
+# What a request that is one long text was measured to take in an evaluation, in times its size.
+_REQUEST_IN_EVALUATION = 4
 # Kubernetes announces a Service called "pdp" to every pod under these names; they are not ours to refuse.
 _SERVICE_LINK = re.compile(
     r"^PDP_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$"
@@ -69,13 +71,16 @@ ADDRESS = Kind("an address HOST:PORT", "HOST:PORT", _address, _address)
 URL = Kind("a store's URL such as sqlite:poortwachter.db or redis://HOST:PORT", "URL", _url, _url)
 
 
-def _whole(minimum: int) -> Kind:
+def _whole(minimum: int, maximum: int | None = None) -> Kind:
+    most = 2**63 - 1 if maximum is None else maximum
+
     def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value < 2**63:
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= most:
             raise ValueError(value)
         return value
 
-    return Kind(f"a whole number, {minimum} or more", "NUMBER", lambda text: read(int(text)), read)
+    span = f"{minimum} or more" if maximum is None else f"from {minimum} to {maximum}"
+    return Kind(f"a whole number, {span}", "NUMBER", lambda text: read(int(text)), read)
 
 
 def _number(minimum: float) -> Kind:
@@ -167,7 +172,12 @@ class Settings:
     evaluation_memory_mib: int = _setting(
         64, _whole(1), "Memory that one evaluation of the policy may take before it is a denial."
     )
-    max_request_bytes: int = _setting(65_536, _whole(1), "Size above which a request is refused as invalid.")
+    max_request_bytes: int = _setting(
+        65_536,
+        _whole(1_024, 16_777_216),  # less holds no login; more could not be sent in a batch
+        "Size above which a request is refused as invalid; a message with several has room for 64 of them, "
+        "within 4 and 64 MiB.",
+    )
     threads: int = _setting(
         0, _whole(0), "Threads that answer requests; 0 means one for each processor core."
     )
@@ -235,7 +245,21 @@ def load_settings(
     ):
         values[name] = value
         origins[name] = origin
-    return Settings(**values, origins=origins)
+    settings = Settings(**values, origins=origins)
+    _refuse_what_cannot_work(settings)
+    return settings
+
+
+def _refuse_what_cannot_work(settings: Settings) -> None:
+    """Settings that are each fine alone. Raises ConfigError."""
+    memory, request = settings.evaluation_memory_mib, settings.max_request_bytes
+    if request * _REQUEST_IN_EVALUATION > memory << 20:
+        where = [settings.origins[name] for name in ("max_request_bytes", "evaluation_memory_mib")]
+        raise ConfigError(
+            f'Setting "max_request_bytes" is {request} ({where[0]}), but an evaluation that may take '
+            f'{memory} MiB ("evaluation_memory_mib", {where[1]}) has no room for a request larger than '
+            f"{(memory << 20) // _REQUEST_IN_EVALUATION} bytes."
+        )
 
 
 def shown(settings: Settings, name: str) -> str | int | float:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import click
+
 from pdp.cli.account_state import AccountState, progress_bar
 from pdp.errors import PdpError
 
@@ -34,10 +36,19 @@ def of_employers(state: AccountState, employers: Sequence[str]) -> str:
 def of(state: AccountState, subject: str, name: str) -> str:
     """Accounts of "account", "organisation" or "employer" `name`."""
     if subject == "account":
-        if state.access.get("account", name) is None:
-            return "No account has this id now; it holds for one that gets it."
-        return _sentence(1)
+        return _sentence(int(state.access.get("account", name) is not None))
     return _count(state, [name], lambda account: account.get(subject) == name)
+
+
+def note_unknown(state: AccountState, subject: str, name: str) -> None:
+    """Says on standard error when there is no record of an account or employer, which may be a mistake.
+
+    No more than that: a measure may come before what it is about, and what must hold at once is not to depend
+    on whether the records are complete. An organisation has no record of its own; whether users belong to it
+    is what the count of the confirmation says.
+    """
+    if subject != "organisation" and state.access.get(subject, name) is None:
+        click.echo(f"Note: there is no record of {subject} {name}.", err=True)
 
 
 def _count(state: AccountState, words: Sequence[str], matches: Callable[[Account], bool]) -> str:

@@ -33,7 +33,7 @@ SUBJECTS = click.Choice(["account", "organisation", "employer"])
     "--ground",
     type=click.Choice(["misuse", "suspected_misuse", "third_party_report"]),
     required=True,
-    help="Why (article 4.5).",
+    help="Why: misuse or a suspicion of it (article 4.6), or what a third party reported (article 4.5).",
 )
 @click.option("--from", "begins", type=MOMENT, metavar="TIME", help="When it begins; default: at once.")
 @click.option(
@@ -49,10 +49,11 @@ def block(subject: str, name: str, **options: Any) -> None:
     """Block an account, an organisation or an employer: no access, no messages, no specifications.
 
     ID is the account's subject id, or the KvK number of the organisation (of an intermediary's users) or of
-    the employer (of all who act for it). A block that begins at once begins a minute back, so that
-    differences between clocks leave no gap. It asks for confirmation; with --yes it goes on at once. It
-    returns when no sidecar can decide without it (--wait all, the default); exit code 4 means that this is
-    not known yet.
+    the employer (of all who act for it). Nobody needs to be known under it: a block may come before the
+    account, and then counts from the account's first request; a note says so, for it may be a mistake. A
+    block that begins at once begins a minute back, so that differences between clocks leave no gap. It asks
+    for confirmation; with --yes it goes on at once. It returns when no sidecar can decide without it
+    (--wait all, the default); exit code 4 means that this is not known yet.
 
     \b
     Examples:
@@ -77,6 +78,7 @@ def block(subject: str, name: str, **options: Any) -> None:
             version = standing.version
             if not (options["replace"] or measure.stands_as(standing.value, document)):
                 _refuse_standing(subject, name, json.loads(standing.value))
+        affected.note_unknown(state, subject, name)
         start = f"from {rfc3339(begins)}" if begins else "now"
         question = f"Block {subject} {name} {start} {end}, for {options['ground']}."
         confirmed(question, state, yes=options["yes"], affected=lambda: affected.of(state, subject, name))
@@ -107,7 +109,8 @@ def unblock(subject: str, name: str, yes: bool, as_json: bool, **options: Any) -
     with account_state(options) as state:
         standing = state.access.get("block", key)
         if standing is None and not measure.repeated:
-            raise PdpError(f"There is no block of {subject} {name}.")
+            affected.note_unknown(state, subject, name)
+            raise PdpError(f"There is no block of {subject} {name}; nothing was done.")
         what = f" ({_described(json.loads(standing.value))})" if standing else ""
         question = f"Lift the block of {subject} {name}{what}."
         confirmed(question, state, yes=yes, affected=lambda: affected.of(state, subject, name))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from pdp.cli import affected
+from pdp.cli import affected, interruption
 from pdp.cli.account_state import (
     AT_ONCE,
     MOMENT,
@@ -25,11 +25,6 @@ from pdp.cli.measure import Measure, carry_out, measure_of, measure_options, rep
 from pdp.errors import PdpError
 from pdp.records.access import Edit
 from pdp.records.waiting import WaitFor
-
-_CAUSES = {
-    "incident": ("door een storing", "because of an incident"),
-    "threat": ("omdat er een veiligheidsrisico is", "because of a security threat"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +62,7 @@ class Scope:
         """Refuses a service that does not exist: with a mistake in its id the right one would stay open."""
         affected.require_services(state, self.services)
         for employer in self.employers:
-            if state.access.get("employer", employer) is None:
-                click.echo(f"Note: there is no record of employer {employer}.", err=True)
+            affected.note_unknown(state, "employer", employer)
 
 
 def described(scope: dict[str, Any]) -> str:
@@ -82,8 +76,13 @@ def described(scope: dict[str, Any]) -> str:
 
 def _scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--message-en", metavar="TEXT", help="The text for users in English."),
-        click.option("--message-nl", metavar="TEXT", help="The text for users in Dutch."),
+        click.option("--message-en", metavar="TEXT", help="The same in English."),
+        click.option(
+            "--message-nl",
+            metavar="TEXT",
+            help="The text for users in Dutch, shown before and while it is closed; default: that access is "
+            "interrupted, from when if announced, and until when if expected.",
+        ),
         click.option("--expected-end", type=MOMENT, metavar="TIME", help="When it is expected to be over."),
         click.option("--nature", metavar="TEXT", help="What is the matter, for the user."),
         click.option(
@@ -166,7 +165,7 @@ def _create(options: dict[str, Any], measure: Measure, begins: datetime | None) 
         "kind": options["kind"],
         "announced_at": rfc3339(now),
         "from": rfc3339(begins or now - AT_ONCE),
-        "message": _message(scope, options),
+        "message": _message(scope, options, begins),
     }
     if options["nature"] is not None:
         document["nature"] = options["nature"]
@@ -185,14 +184,11 @@ def _create(options: dict[str, Any], measure: Measure, begins: datetime | None) 
     report(applied, {"id": name}, sentence, as_json=options["as_json"], err=True)
 
 
-def _message(scope: Scope, options: dict[str, Any]) -> dict[str, str]:
-    dutch, english = _CAUSES[options["kind"]]
-    what = ("Deze dienst", "This service") if scope.services else ("Het portaal", "The portal")
-    again = "Probeer het later opnieuw.", "Please try again later."
-    return {
-        "nl": options["message_nl"] or f"{what[0]} is tijdelijk gesloten {dutch}. {again[0]}",
-        "en": options["message_en"] or f"{what[1]} is temporarily closed {english}. {again[1]}",
-    }
+def _message(scope: Scope, options: dict[str, Any], begins: datetime | None) -> dict[str, str]:
+    what = ("deze dienst", "this service") if scope.services else ("het portaal", "the portal")
+    own = {"nl": options["message_nl"], "en": options["message_en"]}
+    texts = interruption.texts(what, begins, options["expected_end"])
+    return {language: own[language] or text for language, text in texts.items()}
 
 
 @incident.command()

@@ -48,8 +48,9 @@ def terminate(subject: str, name: str, **options: Any) -> None:
     """End the access of an account, an organisation or an employer (article 5.1).
 
     Without --service all access ends. Services are added to those of a termination that stands, on the same
-    ground; anything else that stands is replaced only with --replace. --undo lifts a termination. A
-    termination at once begins a minute back, so that differences between clocks leave no gap.
+    ground; anything else that stands is replaced only with --replace. --undo lifts a termination. As with a
+    block, nobody needs to be known under ID; a note says when nobody is. A termination at once begins a
+    minute back, so that differences between clocks leave no gap.
 
     It returns when no sidecar can decide without it (--wait all, the default); exit code 4 means that this is
     not known yet. --undo does not wait for all sidecars unless --wait all says so: one that learns of it a
@@ -68,6 +69,8 @@ def terminate(subject: str, name: str, **options: Any) -> None:
     key = f"{subject}:{name}"
     with account_state(options) as state:
         standing = state.access.get("termination", key)
+        if standing is None:
+            affected.note_unknown(state, subject, name)
         if undo:
             document, sentence = _lifted(standing, f"{subject} {name}", services, measure)
         else:
@@ -125,7 +128,7 @@ def _lifted(
     if standing is None:
         if measure.repeated:
             return None, f"Give {who} back its access to {_services(services or '*')}"
-        raise PdpError(f"The access of {who} was not ended.")
+        raise PdpError(f"The access of {who} was not ended; nothing was done.")
     document: Document = json.loads(standing.value)
     if not services:
         return None, f"Give {who} back its access to {_services(document['services'])}"

@@ -16,6 +16,7 @@ from pdp.decision.v1.decision_pb2 import CheckRequest, CheckResponse
 from pdp.decision.v1.decision_service_pb2 import CheckBatchRequest, CheckStreamRequest
 from pdp.wire import request_to_message
 from tests.end_to_end.sidecar import ROOT, Sidecar, Starter, health, http, program, question
+from tests.end_to_end.wire import refusal
 
 SERVICE = "pdp.decision.v1.DecisionService"
 
@@ -89,8 +90,7 @@ def test_a_stream_answers_each_request_under_its_id(sidecar: Sidecar) -> None:
 def test_an_invalid_request_names_its_field(sidecar: Sidecar, change: dict[str, object], field: str) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         sidecar.check(question() | change)
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert field in (caught.value.details() or "")
+    assert refusal(caught.value)[0] == field
 
 
 @pytest.mark.parametrize("field", ["subject", "action", "resource"])
@@ -101,8 +101,7 @@ def test_a_part_that_is_missing_is_named(
     message.ClearField(field)
     with pytest.raises(grpc.RpcError) as caught:
         sidecar.ask(message)
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert caught.value.details() == f"{field}: is required"
+    assert refusal(caught.value) == (field, "is required")
 
 
 def test_a_number_that_is_none_and_a_deep_request_are_refused(sidecar: Sidecar) -> None:
@@ -110,21 +109,13 @@ def test_a_number_that_is_none_and_a_deep_request_are_refused(sidecar: Sidecar) 
     request.context.update({"weight": float("nan")})
     with pytest.raises(grpc.RpcError) as caught:
         sidecar.ask(request)
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert refusal(caught.value) == ("context.weight", "must be a finite number")
     nested: dict[str, object] = {}
     for _ in range(40):
         nested = {"deeper": nested}
     with pytest.raises(grpc.RpcError) as caught:
         sidecar.check(question(context=nested))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-
-
-@pytest.mark.parametrize("size", [70_000, 1_000_000, 20_000_000])
-def test_an_oversized_request_is_refused_and_the_sidecar_goes_on(sidecar: Sidecar, size: int) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        sidecar.check(question(context={"text": "x" * size}))
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert sidecar.check(question()).allow
+    assert refusal(caught.value)[0] == "context"
 
 
 def test_a_time_within_the_skew_is_accepted(sidecar: Sidecar) -> None:
@@ -177,8 +168,7 @@ def test_a_decision_waits_for_the_state_that_it_must_see(start: Starter) -> None
 
     with pytest.raises(grpc.RpcError) as caught:
         sidecar.check(question("carol", "read", "r"), fresh="nonsense")
-    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "at_least_as_fresh" in (caught.value.details() or "")
+    assert refusal(caught.value)[0] == "at_least_as_fresh"
 
 
 def _grpcurl(*arguments: str) -> str:

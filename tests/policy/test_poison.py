@@ -4,6 +4,7 @@ Each poisoned bundle is compiled by OPA itself, and the core and a real OPA serv
 the whole portal allows, and requests that it denies.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pdp.policy.bundle import Bundle
-from pdp.policy.deciders import CoreDecider, OpaServer
+from pdp.policy.deciders import CoreDecider, OpaServer, encode
 from pdp.policy.opa import Opa
 from pdp.policy.tables import Case, Invalid, load_table
 from tests.policy.bundles import PORTAL, TABLES, Compiled, by_opa, compile_unchecked
@@ -150,6 +151,16 @@ def test_the_whole_portal_allows(decider: CoreDecider, portal: Bundle, portal_se
         answer = decider.decide(case_of(file, code))
         assert not isinstance(answer, Invalid)
         assert [reason["code"] for reason in answer["reasons"]] == [code], article
+
+
+def test_the_core_says_it_as_the_portal_does(decider: CoreDecider, portal: Bundle) -> None:
+    """A user cannot tell, and need not, which of the two found that something is broken."""
+    case = allowed_cases()[0]
+    decider.load(case)
+    answer = json.loads(decider.core.finish(encode(case.request), None, case.at_ms))
+    (reason,) = answer["reasons"]
+    assert reason["code"] == "POLICY_ERROR"
+    assert reason["message"] == json.loads(portal.data)["portal"]["messages"]["POLICY_ERROR"]
 
 
 def test_every_article_is_poisoned() -> None:

@@ -157,16 +157,14 @@ impl Core {
 
     fn decision(&self, request: &Request, captured: Captured, outcome: Arc<Outcome>, began: Instant) -> Decision {
         let Captured { bundle, found, view, .. } = captured;
-        self.metrics.count(&bundle, &request.document, &found, &outcome, began.elapsed());
+        self.metrics.count(Some(&bundle), &request.document, &found, &outcome, began.elapsed());
         Decision::new(outcome, Some(&*bundle), Some(view))
     }
 
     fn denial(&self, request: &Request, why: &NotYet, began: Instant) -> Decision {
         let (bundle, view) = (self.records.bundle(), self.records.view());
         let outcome = Arc::new(Outcome::fail_closed(why.denial()));
-        if let Some(bundle) = &bundle {
-            self.metrics.count(bundle, &request.document, &[], &outcome, began.elapsed());
-        }
+        self.metrics.count(bundle.as_deref(), &request.document, &[], &outcome, began.elapsed());
         Decision::new(outcome, bundle.as_deref(), view)
     }
 

@@ -84,8 +84,8 @@ impl FailClosed {
                 "We do not have the latest details at the moment. Please try again shortly.",
             ),
             Self::PolicyError => (
-                "Door een fout kunnen wij u nu geen toegang geven. Probeer het later opnieuw.",
-                "Because of an error we cannot give you access now. Please try again later.",
+                "Wij kunnen nu niet controleren of u toegang hebt. Probeer het later opnieuw.",
+                "We cannot check now whether you have access. Try again later.",
             ),
         }
     }

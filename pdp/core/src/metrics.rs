@@ -68,10 +68,18 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Counts one decision. `document` is the request's; labels have only values that the bundle knows.
-    pub fn count(&self, bundle: &Bundle, document: &Value, found: &[Found], outcome: &Outcome, elapsed: Duration) {
-        let service = label(bundle.service_label.as_ref(), document, found);
-        let action = label(bundle.action_label.as_ref(), document, found);
+    /// Counts one decision. `document` is the request's; labels have only values that the bundle knows, so that
+    /// all are `other` while there is none.
+    pub fn count(
+        &self,
+        bundle: Option<&Bundle>,
+        document: &Value,
+        found: &[Found],
+        outcome: &Outcome,
+        elapsed: Duration,
+    ) {
+        let service = label(bundle.and_then(|bundle| bundle.service_label.as_ref()), document, found);
+        let action = label(bundle.and_then(|bundle| bundle.action_label.as_ref()), document, found);
         self.decisions.add([if outcome.allow { "allow" } else { "deny" }, service, action]);
         for reason in &outcome.reasons {
             self.reasons.add([&reason.code, service, action]);

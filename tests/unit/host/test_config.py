@@ -52,9 +52,19 @@ def test_the_environment_names_the_file_unless_the_command_line_does(tmp_path: P
     assert load_settings(config=other, environment={"PDP_CONFIG": str(path)}).threads == 4
 
 
+LARGE = 'Setting "max_request_bytes" must be a whole number, from 1024 to 16777216, but {path} says '
+NO_ROOM = (
+    'Setting "max_request_bytes" is 300000 ({path}), but an evaluation that may take 1 MiB '
+    '("evaluation_memory_mib", {path}) has no room for a request larger than 262144 bytes.'
+)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("max_request_bytes = 1023", LARGE + "1023."),
+        ("max_request_bytes = 16777217", LARGE + "16777217."),
+        ("evaluation_memory_mib = 1\nmax_request_bytes = 300000", NO_ROOM),
         ('grcp = "127.0.0.1:1"', 'Unknown setting "grcp" in {path}; did you mean grpc?'),
         ("zzzz = 1", 'Unknown setting "zzzz" in {path}; `pdp config show` lists them all.'),
         ('threads = "4"', "Setting \"threads\" must be a whole number, 0 or more, but {path} says '4'."),

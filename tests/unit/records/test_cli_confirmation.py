@@ -22,7 +22,7 @@ MEASURES = [
     (["incident", "declare", "--service", "wga"], "Affects 2 accounts."),
     (["incident", "declare", "--employer", "11111111"], "Affects 2 accounts."),
     (["block", "account", "u1", "--ground", "misuse"], "Affects 1 account."),
-    (["block", "account", "u9", "--ground", "misuse"], "No account has this id now"),
+    (["block", "account", "u9", "--ground", "misuse"], "Affects 0 accounts."),
     (["block", "organisation", "33333333", "--ground", "misuse"], "Affects 2 accounts."),
     (["terminate", "employer", "22222222", "--ground", "misuse"], "Affects 2 accounts."),
     (

@@ -43,9 +43,10 @@ def test_an_incident_from_beginning_to_end(pdp: Run, access: StoreAccess) -> Non
     assert datetime.now(UTC) - datetime.fromisoformat(value["announced_at"]) < timedelta(seconds=30)
     assert value["scope"] == {"portal": True}
     assert (value["kind"], value["nature"]) == ("incident", "Storing")
-    assert value["message"]["nl"] == (
-        "Het portaal is tijdelijk gesloten door een storing. Probeer het later opnieuw."
-    )
+    assert value["message"] == {
+        "nl": "De toegang tot het portaal is tijdelijk onderbroken. Probeer het later opnieuw.",
+        "en": "Access to the portal is interrupted for now. Try again later.",
+    }
     assert "expected_end" not in value
     _, output, _ = pdp("incident", "list")
     assert f"{name}  running  the whole portal  from " in output
@@ -83,7 +84,9 @@ def test_an_announced_incident(pdp: Run, access: StoreAccess) -> None:
     code, output, errors = pdp("incident", "announce", "--portal", "--from", IN_AN_HOUR, "--yes")
     assert code == 0, errors
     name = output.strip()
-    assert document(access, "incident", name)["from"] == IN_AN_HOUR
+    value = document(access, "incident", name)
+    assert value["from"] == IN_AN_HOUR
+    assert value["message"]["nl"].startswith("De toegang tot het portaal is onderbroken vanaf ")
     assert "announced" in pdp("incident", "list")[1]
     assert pdp("incident", "end", name, "--yes")[0] == 0
 
@@ -97,7 +100,7 @@ def test_an_announced_incident(pdp: Run, access: StoreAccess) -> None:
         (["declare", "--portal", "--expected-end", "2020-01-01T00:00:00Z"], "is not after the beginning"),
         (["declare", "--portal", "--expected-end", "2030-01-01T00:00:00"], "has no zone"),
         (["declare", "--portal", "--expected-end", "tomorrow"], "is not an RFC 3339 time"),
-        (["declare", "--employer", "123"], "incident/inc-"),
+        (["declare", "--employer", "123"], "scope.employers[0]: must be a KvK number: eight digits"),
         (["announce", "--portal"], "Missing option '--from'"),
         (["announce", "--portal", "--from", "2020-01-01T00:00:00Z"], "is not in the future"),
         (["end", "inc-1"], "There is no incident 'inc-1'"),
@@ -127,7 +130,31 @@ def test_a_block_and_its_lifting(pdp: Run, access: StoreAccess) -> None:
     assert json.loads(output)["key"] == "account:u1"
     assert access.get("block", "account:u1") is None
     code, _, errors = pdp("unblock", "account", "u1", "--yes")
-    assert (code, errors) == (3, "Error: There is no block of account u1.\n")
+    assert (code, errors) == (3, "Error: There is no block of account u1; nothing was done.\n")
+
+
+def test_a_measure_may_come_before_what_it_is_about_and_says_so(pdp: Run, access: StoreAccess) -> None:
+    for kind, name in (("account", "typo"), ("employer", "87654321")):
+        note = f"Note: there is no record of {kind} {name}.\n"
+        for measure in (("block", "misuse"), ("terminate", "special_circumstances")):
+            code, output, errors = pdp(measure[0], kind, name, "--ground", measure[1], "--yes")
+            assert (code, errors) == (0, note)
+            assert f"{kind} {name}" in output
+        assert document(access, "block", f"{kind}:{name}")["ground"] == "misuse"
+    code, _, errors = pdp("unblock", "account", "other", "--yes")
+    assert code == 3
+    assert errors == (
+        "Note: there is no record of account other.\n"
+        "Error: There is no block of account other; nothing was done.\n"
+    )
+    code, _, errors = pdp("terminate", "account", "other", "--undo", "--yes")
+    assert code == 3
+    assert errors == (
+        "Note: there is no record of account other.\n"
+        "Error: The access of account other was not ended; nothing was done.\n"
+    )
+    for arguments in (("block", "account", "u1", "--ground", "misuse"), ("unblock", "account", "u1")):
+        assert pdp(*arguments, "--yes")[2] == ""
 
 
 def test_a_block_that_stands_is_replaced_only_when_asked(pdp: Run, access: StoreAccess) -> None:
@@ -203,7 +230,8 @@ def test_a_termination_of_everything(pdp: Run, access: StoreAccess) -> None:
     assert code == 0
     assert "give employer 22222222 back its access to everything" in output
     code, _, errors = pdp(*end, "--undo")
-    assert (code, errors) == (3, "Error: The access of employer 22222222 was not ended.\n")
+    assert code == 3
+    assert errors.endswith("Error: The access of employer 22222222 was not ended; nothing was done.\n")
 
 
 @pytest.mark.parametrize(

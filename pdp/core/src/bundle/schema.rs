@@ -10,6 +10,7 @@ use super::times::Times;
 use crate::error::LoadError;
 
 pub struct Schema {
+    text: Value,
     validator: Validator,
     /// Of documents as they are stored, with times as numbers.
     stored: Validator,
@@ -33,17 +34,25 @@ impl Schema {
                 .map_err(|error| refuse(format!("not a JSON Schema: {error}")))
         };
         let stored = compiled(&with_times_as_numbers(schema.clone()))?;
-        Ok(Self { validator: compiled(&schema)?, stored, times: Times::of(&schema) })
+        Ok(Self { validator: compiled(&schema)?, stored, times: Times::of(&schema), text: schema })
     }
 
     /// As `check`, for a document as it is stored.
     pub fn check_stored(&self, document: &Value) -> Result<(), (String, String)> {
-        self.stored.validate(document).map_err(|error| explain(&error))
+        self.stored.validate(document).map_err(|error| explain(&error, None))
     }
 
     /// Checks a document; the error is (path of the field, sentence without the value).
     pub fn check(&self, document: &Value) -> Result<(), (String, String)> {
-        self.validator.validate(document).map_err(|error| explain(&error))
+        self.validator.validate(document).map_err(|error| explain(&error, self.title(&error)))
+    }
+
+    /// What the schema calls the value at fault: its `title`, which says to people what a pattern means.
+    fn title(&self, error: &ValidationError<'_>) -> Option<&str> {
+        let (place, _) = error.schema_path().as_str().rsplit_once('/')?;
+        // The title of a whole document is the name of its kind.
+        let titled = (!place.is_empty()).then(|| self.text.pointer(place))??;
+        titled.get("title")?.as_str()
     }
 
     /// Replaces RFC 3339 texts by epoch milliseconds, in a document that was checked.
@@ -75,7 +84,7 @@ fn with_times_as_numbers(schema: Value) -> Value {
     }
 }
 
-fn explain(error: &ValidationError<'_>) -> (String, String) {
+fn explain(error: &ValidationError<'_>, title: Option<&str>) -> (String, String) {
     let mut field = String::new();
     for segment in error.instance_path().segments() {
         match segment {
@@ -96,10 +105,24 @@ fn explain(error: &ValidationError<'_>) -> (String, String) {
             "is not a time: write RFC 3339 with its zone, e.g. 2026-03-02T09:00:00Z".to_owned()
         }
         ValidationErrorKind::Format { format } if format == ELFPROEF => "does not pass the elfproef".to_owned(),
-        // Masked: a value may be a citizen's number.
-        _ => error.masked().to_string(),
+        kind => match title {
+            Some(title) if is_about_form(kind) => format!("must be {title}"),
+            // Masked: a value may be a citizen's number.
+            _ => error.masked().to_string(),
+        },
     };
     (field, message)
+}
+
+/// The failures that a library can only explain by regular expressions and keywords.
+fn is_about_form(kind: &ValidationErrorKind) -> bool {
+    matches!(
+        kind,
+        ValidationErrorKind::Pattern { .. }
+            | ValidationErrorKind::AnyOf { .. }
+            | ValidationErrorKind::OneOfNotValid { .. }
+            | ValidationErrorKind::OneOfMultipleValid { .. }
+    )
 }
 
 fn push_member(field: &mut String, name: &str) {
@@ -123,5 +146,47 @@ fn refuse_unknown_formats(schema: &Value) -> Result<(), String> {
         }
         Value::Array(items) => items.iter().try_for_each(refuse_unknown_formats),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::expect_used)]
+
+    use serde_json::{Value, json};
+
+    use super::Schema;
+
+    fn refused(schema: &Value, document: &Value) -> (String, String) {
+        let schema = Schema::load("x", schema.to_string().as_bytes()).expect("a schema");
+        schema.check(document).expect_err("not valid")
+    }
+
+    #[test]
+    fn a_title_says_what_a_pattern_means() {
+        let number = json!({"type": "string", "pattern": "^[0-9]{8}$", "title": "a KvK number: eight digits"});
+        let schema = json!({
+            "title": "An employer",
+            "$defs": {"kvk": number},
+            "properties": {
+                "kvk": number, "others": {"items": {"$ref": "#/$defs/kvk"}},
+                "bare": {"pattern": "^x$"},
+                "said": {"title": "either yes or no", "oneOf": [{"required": ["yes"]}, {"required": ["no"]}]}},
+            "anyOf": [{"required": ["kvk"]}, {"required": ["bare"]}]});
+        for (document, field, message) in [
+            (json!({"kvk": "1"}), "kvk", "must be a KvK number: eight digits"),
+            (
+                json!({"kvk": "12345678", "others": ["87654321", "x"]}),
+                "others[1]",
+                "must be a KvK number: eight digits",
+            ),
+            (json!({"bare": "x", "said": {}}), "said", "must be either yes or no"),
+            (json!({"bare": "x", "said": {"yes": 1, "no": 1}}), "said", "must be either yes or no"),
+            (json!({"kvk": 12_345_678}), "kvk", r#"value is not of type "string""#),
+            (json!({"bare": "y"}), "bare", r#"value does not match "^x$""#),
+            (json!({}), "", "value is not valid under any of the schemas listed in the 'anyOf' keyword"),
+        ] {
+            assert_eq!(refused(&schema, &document), (field.to_owned(), message.to_owned()));
+        }
     }
 }

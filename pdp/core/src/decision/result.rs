@@ -103,15 +103,21 @@ fn advice(documents: Vec<Map<String, Value>>, output_times: &HashSet<String>) ->
 
 fn write_times(members: &mut Map<String, Value>, output_times: &HashSet<String>) {
     for (name, value) in members {
-        match value {
-            Value::Object(nested) => write_times(nested, output_times),
-            Value::Number(number) if output_times.contains(name) => {
-                if let Some(text) = number.as_i64().and_then(timestamp::format) {
-                    *value = Value::String(text);
-                }
+        write_time(value, output_times.contains(name), output_times);
+    }
+}
+
+/// `named`: the value stands under a name of times, itself or as an item of a list that does.
+fn write_time(value: &mut Value, named: bool, output_times: &HashSet<String>) {
+    match value {
+        Value::Object(members) => write_times(members, output_times),
+        Value::Array(items) => items.iter_mut().for_each(|item| write_time(item, named, output_times)),
+        Value::Number(number) if named => {
+            if let Some(text) = number.as_i64().and_then(timestamp::format) {
+                *value = Value::String(text);
             }
-            _ => {}
         }
+        _ => {}
     }
 }
 
@@ -119,7 +125,9 @@ fn write_times(members: &mut Map<String, Value>, output_times: &HashSet<String>)
 mod tests {
     use std::collections::HashSet;
 
-    use super::outcome_of;
+    use serde_json::{Value, json};
+
+    use super::{outcome_of, write_times};
 
     const DENIAL: &str = r#"{"allow":false,"reasons":[
         {"code":"B","article":"1","message":{"nl":"n","en":"e"},"details":{"until":0,"n":1}},
@@ -140,6 +148,27 @@ mod tests {
         let outcome = outcome_of(Some(DENIAL.as_bytes()), &HashSet::from(["until".to_owned()]), 5);
         let until = outcome.reasons.last().and_then(|reason| reason.details.get("until").cloned());
         assert_eq!(until, Some("1970-01-01T00:00:00Z".into()));
+    }
+
+    #[test]
+    fn times_are_written_wherever_they_stand() {
+        let mut document = json!({
+            "until": 0, "from": [0, [1], "x", null], "n": [0, 1],
+            "scopes": [{"until": 1000, "n": 1000}, [{"deep": {"from": 2000}}]],
+            "nested": {"until": 0.5, "n": 0}});
+        let times = HashSet::from(["until".to_owned(), "from".to_owned()]);
+        if let Value::Object(members) = &mut document {
+            write_times(members, &times);
+        }
+        assert_eq!(
+            document,
+            json!({
+                "until": "1970-01-01T00:00:00Z",
+                "from": ["1970-01-01T00:00:00Z", ["1970-01-01T00:00:00.001Z"], "x", null], "n": [0, 1],
+                "scopes": [{"until": "1970-01-01T00:00:01Z", "n": 1000},
+                           [{"deep": {"from": "1970-01-01T00:00:02Z"}}]],
+                "nested": {"until": 0.5, "n": 0}})
+        );
     }
 
     #[test]

@@ -9,14 +9,13 @@ use tokio::sync::watch;
 
 use tonic::{Request as Call, Response, Status, Streaming};
 
-use super::Stage;
 use super::answer::Answer;
-use super::convert;
 use super::proto::{
     CheckBatchRequest, CheckBatchResponse, CheckBatchResult, CheckRequest, CheckStreamRequest,
     CheckStreamResponse, InvalidRequest as InvalidMessage, WatchRequest, WatchResponse, check_batch_result,
     check_stream_response, decision_service_server::DecisionService,
 };
+use super::{Stage, convert, limits};
 use crate::decide::Core;
 use crate::error::InvalidRequest;
 use crate::timestamp::now_ms;
@@ -37,7 +36,7 @@ impl DecisionServer {
     }
 }
 
-/// Decides one request; counts it when it is none.
+/// Decides one request of several; counts it when it is none. (What fails as a call is counted in `limits`.)
 async fn answer(core: &Arc<Core>, message: CheckRequest, clock_ms: i64) -> Result<Answer, InvalidRequest> {
     let decided = decide(core, message, clock_ms).await;
     if decided.is_err() {
@@ -112,14 +111,13 @@ fn invalid(error: InvalidRequest) -> InvalidMessage {
 #[tonic::async_trait]
 impl DecisionService for DecisionServer {
     async fn check(&self, call: Call<CheckRequest>) -> Result<Response<Answer>, Status> {
-        let answered = answer(&self.core, call.into_inner(), now_ms()).await;
+        let answered = decide(&self.core, call.into_inner(), now_ms()).await;
         answered.map(Response::new).map_err(|error| convert::invalid_argument(&error))
     }
 
     async fn check_batch(&self, call: Call<CheckBatchRequest>) -> Result<Response<CheckBatchResponse>, Status> {
         let requests = call.into_inner().requests;
         if requests.len() > MAX_BATCH {
-            self.core.metrics.count_invalid();
             let message = format!("has {} entries; at most {MAX_BATCH} are read", requests.len());
             return Err(convert::invalid_argument(&InvalidRequest::new("requests", message)));
         }
@@ -146,7 +144,8 @@ impl DecisionService for DecisionServer {
         let answers = messages.then(move |message| {
             let core = Arc::clone(&core);
             async move {
-                let CheckStreamRequest { id, request } = message?;
+                let CheckStreamRequest { id, request } =
+                    message.map_err(|status| limits::refused(&core, status))?;
                 let result = match answer(&core, request.unwrap_or_default(), now_ms()).await {
                     Ok(response) => check_stream_response::Result::Response(response),
                     Err(error) => check_stream_response::Result::Invalid(invalid(error)),

@@ -174,9 +174,13 @@ read_only!(ReadValue, self, tag, wire_type, buf, context, {
             }
         }
         3 => {
-            let mut text = String::new();
-            encoding::string::merge(wire_type, &mut text, buf, context)?;
-            Self { value: Some(Value::String(text)), ..Self::default() }
+            let mut bytes = Vec::new();
+            encoding::bytes::merge(wire_type, &mut bytes, buf, context)?;
+            let fault = Fault { names: Vec::new(), message: "is not valid UTF-8" };
+            match String::from_utf8(bytes) {
+                Ok(text) => Self { value: Some(Value::String(text)), ..Self::default() },
+                Err(_) => Self { fault: Some(fault), ..Self::default() },
+            }
         }
         4 => {
             let mut flag = false;
@@ -349,5 +353,8 @@ mod tests {
         assert_eq!(bad(Some(Kind::NumberValue(f64::NAN))), ("p.a[1]".to_owned(), "must be a finite number"));
         assert_eq!(bad(Some(Kind::NumberValue(f64::INFINITY))), ("p.a[1]".to_owned(), "must be a finite number"));
         assert_eq!(bad(None), ("p.a[1]".to_owned(), "has no value"));
+        let text = b"\x0a\x08\x0a\x01a\x12\x03\x1a\x01\xff";
+        let fault = Struct::decode(text.as_slice()).expect("a struct").fault.expect("a fault");
+        assert_eq!((fault.path("p"), fault.message), ("p.a".to_owned(), "is not valid UTF-8"));
     }
 }

@@ -11,8 +11,6 @@ use super::service::DecisionServer;
 use super::{Stage, limits, proto, reached};
 use crate::decide::Core;
 
-/// Largest gRPC message that is read at all; one request has its own, smaller bound.
-const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 /// How often an idle connection is asked whether it still lives.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -23,9 +21,9 @@ pub async fn serve(
     health: HealthServer<impl Health>,
     stage: watch::Receiver<Stage>,
 ) {
-    let decisions = DecisionServer::new(core, stage.clone());
+    let decisions = DecisionServer::new(Arc::clone(&core), stage.clone());
     let decisions = proto::decision_service_server::DecisionServiceServer::new(decisions)
-        .max_decoding_message_size(MAX_MESSAGE_BYTES);
+        .max_decoding_message_size(limits::message_bytes(&core.settings));
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
@@ -33,7 +31,7 @@ pub async fn serve(
     };
     let mut server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .layer(tower::layer::layer_fn(limits::OversizeIsInvalid::new));
+        .layer(tower::layer::layer_fn(move |inner| limits::Refusals::new(inner, Arc::clone(&core))));
     let mut router = server.add_service(decisions).add_service(health);
     // The descriptors are our own, compiled in; a service that cannot be built is left out of reflection only.
     if let (Ok(current), Ok(alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) {
