@@ -33,6 +33,7 @@ class Server:
     process: subprocess.Popen[bytes]
     address: str
     metrics: str | None
+    admin: str | None
     start_seconds: float
 
     @property
@@ -77,14 +78,17 @@ def free_addresses(count: int) -> list[str]:
             each.close()
 
 
-def sidecar(records: str, policy: Path, *, cache_bytes: int) -> "Starting":
+def sidecar(records: str, policy: Path, *, cache_bytes: int, on_demand: bool = False) -> "Starting":
     """`pdp serve`; a `cache_bytes` of 0 evaluates every call."""
     grpc_address, http, admin, metrics = free_addresses(4)
     options = {"--grpc": grpc_address, "--http": http, "--admin": admin, "--metrics": metrics}
     options |= {"--records": records, "--policy": str(policy)}
     arguments = [word for option in options.items() for word in option]
     command = [sys.executable, "-m", "pdp", "serve", *arguments]
-    return Starting(command, grpc_address, metrics, {"PDP_CACHE_BYTES": str(cache_bytes)})
+    environment = {"PDP_CACHE_BYTES": str(cache_bytes)}
+    if on_demand:
+        environment["PDP_RECORDS_MODE"] = "on_demand"
+    return Starting(command, grpc_address, metrics, environment, admin=admin)
 
 
 def opa(bundle: Path) -> "Starting":
@@ -117,24 +121,27 @@ def echo() -> "Starting":
 
 @dataclass(frozen=True)
 class Starting:
-    """A server's command line, where it will answer, where its metrics stand, what its environment adds."""
+    """A server's command line, where it will answer, where its metrics and its administration stand, what its
+    environment adds, and the core that it gets."""
 
     command: Sequence[str]
     address: str
     metrics: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    admin: str | None = None
+    core: int = SERVER_CORE
 
     @contextmanager
     def running(self, log: Path) -> Iterator[Server]:
-        """Starts it on the servers' core, waits until it answers, and stops it at the end."""
-        pinned = ["taskset", "--cpu-list", str(SERVER_CORE), *self.command]
+        """Starts it on its core, waits until it answers, and stops it at the end."""
+        pinned = ["taskset", "--cpu-list", str(self.core), *self.command]
         environment = {**os.environ, **self.environment}  # noqa: TID251 - the server's, not a setting of ours
         started = time.monotonic()
         with log.open("wb") as output:
             process = subprocess.Popen(pinned, cwd=ROOT, stdout=output, stderr=output, env=environment)
         try:
             self._wait(process, log)
-            yield Server(process, self.address, self.metrics, time.monotonic() - started)
+            yield Server(process, self.address, self.metrics, self.admin, time.monotonic() - started)
         finally:
             process.terminate()
             try:

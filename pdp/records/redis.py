@@ -70,7 +70,7 @@ class RedisStore:
         # The first shard last: once it is there, all are.
         for shard in reversed(range(parameters.shards)):
             self._initialise(shard, parameters)
-        self._primaries.forget_parameters()
+        self._primaries.forget_shards()
 
     def parameters(self) -> Parameters:
         """See RecordStore."""
@@ -79,7 +79,7 @@ class RedisStore:
     def change_lease(self, parameters: Parameters) -> None:
         """See RecordStore."""
         check_parameters(parameters)
-        shards = self._primaries.known_parameters().shards
+        shards = self._primaries.shards()
         if parameters.shards != shards:
             raise StoreError(f"The record store has {shards} shards, and that cannot be changed.")
         change = secrets.token_hex(8)
@@ -97,7 +97,7 @@ class RedisStore:
 
     def shard_of(self, kind: str, key: str) -> int:
         """See RecordStore."""
-        return keys.shard_of(kind, key, self._primaries.known_parameters().shards)
+        return keys.shard_of(kind, key, self._primaries.shards())
 
     def head(self, shard: int = 0) -> Head:
         """See RecordStore."""
@@ -118,14 +118,14 @@ class RedisStore:
 
     def page(self, kind: str, after: str = "", limit: int = 100) -> list[StoredRecord]:
         """See RecordStore."""
-        shards = range(self._primaries.known_parameters().shards)
+        shards = range(self._primaries.shards())
         records = [record for shard in shards for record in self._page(shard, kind, after, limit)]
         return sorted(records, key=lambda record: record.key)[:limit]
 
     def counts(self) -> dict[str, int]:
         """See RecordStore."""
         total: Counter[str] = Counter()
-        for shard in range(self._primaries.known_parameters().shards):
+        for shard in range(self._primaries.shards()):
             own = self._keys(shard)
             with self._primaries.link(shard) as link:
                 kinds = [kind.decode() for kind in link.ask("SMEMBERS", own.kinds)]

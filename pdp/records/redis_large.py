@@ -21,7 +21,7 @@ _COPY_AT_ONCE = 1_000
 # A writer that pauses for longer loses what it prepared.
 EXPIRES_SECONDS = 600
 # After how many bytes the replicas are waited for, so that beats need not wait long for theirs.
-_AHEAD_BYTES = 4_000_000
+_AHEAD_BYTES = 2_000_000
 _FOLLOW_MS, _FOLLOW_TIMES = 1_500, 40
 
 

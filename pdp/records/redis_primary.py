@@ -34,7 +34,7 @@ class Primaries:
         self.acks = url.acks
         self._url = url
         self._setup = setup_of(url)
-        self._parameters: Parameters | None = None
+        self._shards: int | None = None
         self._closed = False
 
     def keys(self, shard: int) -> Keys:
@@ -49,7 +49,7 @@ class Primaries:
                 yield link
         except StoreError as error:
             self._doubt(shard, error)
-            if isinstance(error, UnconfirmedError):
+            if isinstance(error, LostError):
                 raise StoreError(str(error)) from error
             raise
 
@@ -74,7 +74,7 @@ class Primaries:
         acks = self._url.acks if confirm else 0
         then = [("WAIT", acks, WAIT_MS)] if acks else []
         if name != "initialise":
-            arguments = [self.known_parameters().shards, *arguments]
+            arguments = [self.shards(), *arguments]
         try:
             answers = self._first_or_second(shard, name, keys, arguments, then)
         except LostError as error:
@@ -92,28 +92,31 @@ class Primaries:
 
     def parameters(self, shard: int = 0) -> Parameters:
         """What the store was initialised with, as it stands now. See RecordStore."""
+        parameters = self._parameters(shard)
+        if not parameters.lease_ms:
+            raise lease_mismatch(0, 0)
+        return parameters
+
+    def shards(self) -> int:
+        """The number of shards, remembered; every script checks that it is still this."""
+        if self._shards is None:
+            self._shards = self._parameters(0).shards
+        return self._shards
+
+    def forget_shards(self) -> None:
+        """Their number may be another now."""
+        self._shards = None
+
+    def _parameters(self, shard: int) -> Parameters:
         with self.link(shard) as link:
-            found = link.ask(
+            form, genesis, lease_ms, rate, shards = link.ask(
                 "HMGET", self.keys(shard).meta, "format", "genesis", "lease_ms", "clock_rate_ppm", "shards"
             )
-        form, genesis, lease_ms, rate, shards = found
         if genesis is None:
             raise uninitialised()
         if form != FORMAT.encode():
             raise other_format(form)
-        if lease_ms == b"0":
-            raise lease_mismatch(0, 0)
         return Parameters(int(lease_ms), int(rate), int(shards))
-
-    def known_parameters(self) -> Parameters:
-        """As `parameters`, remembered. Every script checks that the number of shards is still this."""
-        if self._parameters is None:
-            self._parameters = self.parameters()
-        return self._parameters
-
-    def forget_parameters(self) -> None:
-        """They are about to be another."""
-        self._parameters = None
 
     def close(self) -> None:
         """Closes all connections."""

@@ -11,7 +11,8 @@ from pdp.records.store import Delta, Position, Step, StoredChange, StoredRecord,
 
 _SCAN_RECORDS = 2_000
 _PAGE_RECORDS = 1_000
-_ENTRIES = 200
+# Each has up to 10,000 changes.
+_ENTRIES = 50
 
 
 class Documents:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pdp.records.store import Parameters, RecordStore, open_store
+from pdp.records.store import Parameters, RecordStore, UnconfirmedError, open_store
 from pdp.records.timing import Timing
 from tests.end_to_end.sidecar import until
 from tests.faults.checker import Verdict, judge
@@ -51,9 +51,13 @@ class Stage:
             self.fleet.close()
         finally:
             self._stack.__exit__(kind, error, trace)
-        if self.verdict is None or self.verdict.anomalies:
-            self.history.save(self.folder / "history.jsonl")
-            print(self.fleet.messages()[-20_000:])
+        if self.verdict is None:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Leaves what can be looked at when something went wrong."""
+        self.history.save(self.folder / "history.jsonl")
+        print(self.fleet.messages()[-20_000:])
 
     def node(
         self, settings: Mapping[str, str] = ALWAYS, environment: Mapping[str, str] | None = None
@@ -61,10 +65,32 @@ class Stage:
         """A Redis server."""
         return self._stack.enter_context(Node(self.folder, settings, environment))
 
+    def single(self, program: Sequence[str] = SERVE, names: Sequence[str] = NAMES) -> None:
+        """Starts what most tests need: a server that keeps every write, and sidecars. Evaluations may
+        take as long as they like.
+        """
+        self.primary = self.node()
+        self.initialise(self.primary.url)
+        self.sidecars(
+            self.primary,
+            names=names,
+            program=program,
+            EVALUATION_LIMIT_MS="20000",
+            EVALUATION_MEMORY_MIB="1024",
+        )
+        self.settle()
+
+    def anew(self) -> None:
+        """Begins another history with the same servers and sidecars."""
+        self.history = self.fleet.history = History(Timing.of(self.parameters).wait_ns)
+        self.verdict = None
+        for name in self.fleet.places:
+            self.fresh(name)
+
     def initialise(self, url: str) -> None:
-        """What `pdp records init` does."""
+        """What `pdp records init` does, and repeating it where replicas were late to acknowledge."""
         with self.store(url) as store:
-            store.initialise(self.parameters)
+            until(lambda: _initialised(store, self.parameters), 20, "initialisation")
 
     @contextmanager
     def store(self, url: str) -> Iterator[RecordStore]:
@@ -117,6 +143,8 @@ class Stage:
         print(
             json.dumps({**self.history.numbers(), "judged": self.verdict.judged, "late": self.verdict.late})
         )
+        if self.verdict.anomalies:
+            self._tell()
         return self.verdict
 
     def passes(self, workload: Workload, *, judged: int = 100) -> None:
@@ -146,6 +174,14 @@ class Stage:
     def fresh(self, name: str, seconds: float = 15.0) -> None:
         """Waits until a sidecar decides on a fresh state."""
         until(lambda: self.fleet[name].ready().get("state") == "fresh", seconds, f"{name} fresh")
+
+
+def _initialised(store: RecordStore, parameters: Parameters) -> bool:
+    try:
+        store.initialise(parameters)
+    except UnconfirmedError:
+        return False
+    return True
 
 
 def _environment(name: str, url: str, settings: Mapping[str, str]) -> dict[str, str]:

@@ -25,35 +25,28 @@ TROUBLES: dict[str, Callable[[Link], None]] = {
 
 
 @pytest.mark.parametrize("half", [0, 1], ids=["first half", "second half"])
-def test_links_in_trouble(stage: Stage, half: int) -> None:
+def test_links_in_trouble(single: Stage, half: int) -> None:
     """One sidecar after the other; the others, and their barriers, are held up for a lease at most."""
-    node = stage.node()
-    stage.initialise(node.url)
-    stage.sidecars(node)
-    stage.settle()
-    with (workload := stage.workload(writers=3)):
+    with (workload := single.workload(writers=3)):
         for number, trouble in enumerate([*TROUBLES.values()][half::2]):
-            name = sorted(stage.links)[(number + half) % 3]
-            trouble(stage.links[name])
-            time.sleep(1.6 * LEASE_SECONDS)
-            stage.links[name].repair()
+            name = sorted(single.links)[(number + half) % 3]
+            trouble(single.links[name])
+            time.sleep(1.4 * LEASE_SECONDS)
+            single.links[name].repair()
             time.sleep(0.3)
-    stage.passes(workload)
-    assert stage.barriers("timed") >= 2
+    single.passes(workload)
+    assert single.barriers("timed") >= 2
 
 
-def test_redis_cannot_be_reached(stage: Stage) -> None:
+def test_redis_cannot_be_reached(single: Stage) -> None:
     """Answers go on until the lease is over, are denials then, and come back by themselves; health and
     metrics say so at each step."""
-    node = stage.node()
-    stage.initialise(node.url)
-    stage.sidecars(node, names=("a", "b"))
-    a = stage.fleet["a"]
-    with (workload := stage.workload(pace=Pace(check_seconds=0.002), through=("b",))):
+    a = single.fleet["a"]
+    with (workload := single.workload(pace=Pace(check_seconds=0.002), through=("b",))):
         time.sleep(0.5)
         _says(a, fresh=True)
         cut = time.monotonic_ns()
-        stage.links["a"].cut()
+        single.links["a"].cut()
         time.sleep(0.3 * LEASE_SECONDS)
         _says(a, fresh=True)
         until(lambda: a.metric("pdp_state_fresh") == 0, 3, "staleness")
@@ -63,13 +56,13 @@ def test_redis_cannot_be_reached(stage: Stage) -> None:
         time.sleep(LEASE_SECONDS)
         _says(a, fresh=False)
         assert a.metric("pdp_beats_total", outcome="failed") > failed
-        stage.links["a"].repair()
+        single.links["a"].repair()
         repaired = time.monotonic_ns()
         until(lambda: a.metric("pdp_state_fresh") == 1, 5, "recovery")
         _says(a, fresh=True)
         time.sleep(0.3)
-    stage.passes(workload, judged=50)
-    asked = [check for check in stage.history.checks if check.sidecar == "a"]
+    single.passes(workload, judged=50)
+    asked = [check for check in single.history.checks if check.sidecar == "a"]
     early = [check for check in asked if cut < check.began and check.ended < cut + 0.7 * LEASE_SECONDS * 1e9]
     assert early
     assert not any("STATE_STALE" in check.codes for check in early)

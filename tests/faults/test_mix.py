@@ -9,6 +9,6 @@ from tests.faults.mix import SETUPS, run_round
 
 @pytest.mark.parametrize("setup", SETUPS)
 def test_a_round_of_mixed_troubles(setup: str, tmp_path: Path) -> None:
-    ended = run_round(setup, seed=1, seconds=8, folder=tmp_path)
+    ended = run_round(setup, seed=1, seconds=6, folder=tmp_path)
     assert not ended.anomalies, "\n".join(ended.anomalies)
     assert ended.numbers["judged"] > 50

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.checker import judge
-from tests.faults.fleet import SERVE
 from tests.faults.history import Ended, Lock
 from tests.faults.links import FROM_SERVER, TO_SERVER
 from tests.faults.nodes import Node
@@ -100,14 +99,9 @@ TROUBLES: dict[str, Callable[[Stage, Node, Workload], None]] = {
 }
 
 
-def _run(stage: Stage, trouble: str, sidecar: tuple[str, ...], tries: int) -> bool:
+def _run(stage: Stage, trouble: str, tries: int) -> bool:
     """Whether the checker finds something within some tries."""
-    node = stage.node()
-    stage.initialise(node.url)
-    stage.sidecars(
-        node, names=("a", VICTIM), program=sidecar, EVALUATION_LIMIT_MS="20000", EVALUATION_MEMORY_MIB="1024"
-    )
-    stage.settle()
+    node = stage.primary
     with (workload := stage.workload(writers=0, doors=3, pace=Pace(check_seconds=0.002))):
         for _ in range(tries):
             workload.write([DOOR, WARD], opens=True, to=stage.fleet["a"])
@@ -124,9 +118,10 @@ def _run(stage: Stage, trouble: str, sidecar: tuple[str, ...], tries: int) -> bo
 
 @pytest.mark.parametrize("name", TROUBLES)
 def test_without_a_protection_something_gets_past_a_lockout(stage: Stage, name: str) -> None:
-    assert _run(stage, name, program(name), TRIES), f"no anomaly in {TRIES} tries"
+    stage.single(program=program(name), names=("a", VICTIM))
+    assert _run(stage, name, TRIES), f"no anomaly in {TRIES} tries"
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_with_it_nothing_does(stage: Stage, name: str) -> None:
-    assert not _run(stage, name, SERVE, 1)
+def test_with_it_nothing_does(single: Stage, name: str) -> None:
+    assert not _run(single, name, 1)

@@ -31,9 +31,12 @@ def test_as_built_nothing_gets_past_a_barrier(name: str, policy: Policy) -> None
     assert allowed > 1_000
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", WEAKENED)
 def test_without_a_protection_something_does(name: str, policy: Policy) -> None:
-    for seed in range(300):
-        if Simulation(seed, policy, WEAKENED[name]).run().anomalies:
+    weakened = WEAKENED[name]
+    # The seed found it when it was written down; a change of the code may move what a seed does.
+    for seed in range(weakened.seed, weakened.seed + 400):
+        if Simulation(seed, policy, weakened.protections).run().anomalies:
             return
-    pytest.fail("no anomaly in 300 seeds")
+    pytest.fail("no anomaly in 400 seeds")

@@ -16,11 +16,12 @@ use serde_json::Value;
 
 use self::declaration::Declaration;
 pub use self::path::Path;
-use self::path::Template;
+pub use self::path::Template;
 pub use self::records::{ImportedLine, InvalidLine, Kind};
 use self::schema::Schema;
 use crate::error::{EngineError, InvalidRequest, LoadError};
 use crate::policy::PolicyEngine;
+use crate::records::{ALL, tag};
 
 /// Where the keys of a lookup come from.
 pub enum Source {
@@ -130,6 +131,27 @@ impl Bundle {
         self.last_policy_error.lock().take()
     }
 
+    /// What an answer to a request depends on: a tag for each lookup whose key is there, record or not.
+    pub fn tags(&self, document: &Value) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::with_capacity(self.lookups.len());
+        let mut key = String::new();
+        for lookup in &self.lookups {
+            key.clear();
+            let there = match &lookup.source {
+                Source::All => {
+                    key.push_str(ALL);
+                    true
+                }
+                Source::Key(alternatives) => first_key(alternatives, document, &mut key),
+            };
+            let tag = tag(&lookup.kind, &key);
+            if there && !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        tags
+    }
+
     /// Checks a request document against the bundle's request schema.
     pub fn check_request(&self, document: &Value) -> Result<(), InvalidRequest> {
         match &self.request_schema {
@@ -137,6 +159,16 @@ impl Bundle {
             None => Ok(()),
         }
     }
+}
+
+/// Writes the key that the first alternative whose parts are all present makes of a request to the end of
+/// `out`; false: none is.
+pub fn first_key(alternatives: &[Template], document: &Value, out: &mut String) -> bool {
+    let begin = out.len();
+    alternatives.iter().any(|template| {
+        out.truncate(begin);
+        template.fill(document, out)
+    })
 }
 
 fn lookups(declaration: &Declaration) -> Result<Vec<Lookup>, LoadError> {

@@ -158,7 +158,8 @@ impl Core {
     fn decision(&self, request: &Request, captured: Captured, outcome: Arc<Outcome>, began: Instant) -> Decision {
         let Captured { bundle, found, view, .. } = captured;
         self.metrics.count(Some(&bundle), &request.document, &found, &outcome, began.elapsed());
-        Decision::new(outcome, Some(&*bundle), Some(view))
+        let decision = Decision::new(outcome, Some(&*bundle), Some(view));
+        if request.cacheable { decision.keepable(|| bundle.tags(&request.document)) } else { decision }
     }
 
     fn denial(&self, request: &Request, why: &NotYet, began: Instant) -> Decision {

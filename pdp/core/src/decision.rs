@@ -79,6 +79,18 @@ pub struct Decision {
     pub decision_id: String,
     /// The state it was made from, which counts as in use for as long as this lives; None: there was none.
     pub view: Option<Arc<View>>,
+    /// None: the caller does not keep answers, or must not keep this one.
+    pub cache: Option<CacheTerms>,
+}
+
+/// What a gateway that keeps an answer must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheTerms {
+    /// To be forgotten when its watch names one of these.
+    pub tags: Vec<String>,
+    pub generation: u64,
+    /// Of each shard.
+    pub sequences: Vec<u64>,
 }
 
 impl Outcome {
@@ -120,7 +132,18 @@ impl Decision {
             policy_revision: bundle.map_or_else(|| "".into(), |bundle| Arc::clone(&bundle.revision)),
             decision_id: new_decision_id(),
             view,
+            cache: None,
         }
+    }
+
+    /// What a gateway may keep this answer on, which depends on these tags: nothing, when the service itself
+    /// denied.
+    pub fn keepable(mut self, tags: impl FnOnce() -> Vec<String>) -> Self {
+        if let (Some(view), false) = (&self.view, self.outcome.failed) {
+            let (generation, sequences) = (view.generation, view.sequences().collect());
+            self.cache = Some(CacheTerms { tags: tags(), generation, sequences });
+        }
+        self
     }
 
     /// "" when no state was loaded.

@@ -11,6 +11,7 @@ mod spread;
 mod state;
 mod view;
 mod waiting;
+mod watches;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, RwLock};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 pub use self::capture::{Captured, Found};
 use self::on_demand::OnDemand;
@@ -28,6 +30,8 @@ use self::spread::{FullKey, spread};
 pub use self::state::Change;
 pub use self::view::View;
 pub use self::waiting::Waiting;
+use self::watches::Watches;
+pub use self::watches::{ALL, WatchMessage, tag};
 use crate::bundle::Bundle;
 use crate::cache::CacheFigures;
 use crate::clock::Clock;
@@ -54,6 +58,7 @@ pub struct RecordCache {
     count: usize,
     /// Where kinds that are not replicated are found; None: every record is held.
     on_demand: Option<OnDemand>,
+    watches: Watches,
     /// Of deadlines.
     pub clock: Clock,
     /// Signals every change of position to those that wait for one.
@@ -82,6 +87,7 @@ impl RecordCache {
             count: shards.count(),
             shards: RwLock::new(shards),
             clock,
+            watches: Watches::default(),
             moved: Default::default(),
             confirmed_ms: AtomicI64::default(),
         }
@@ -94,7 +100,10 @@ impl RecordCache {
 
     /// Decisions from now on are made by this bundle; those under way finish on the one they began with.
     pub fn set_bundle(&self, bundle: Arc<Bundle>) {
-        let old = self.shards.write().set_bundle(bundle);
+        let mut shards = self.shards.write();
+        let old = shards.set_bundle(bundle);
+        self.watches.renewed();
+        drop(shards);
         drop(old);
     }
 
@@ -114,6 +123,7 @@ impl RecordCache {
         let state = snapshot.finish();
         let mut shards = self.shards.write();
         let old = shards.install(shard, state, position, deadline_ns, self.on_demand.as_ref());
+        self.watches.renewed();
         // The lock first: dropping a million records takes a while.
         drop(shards);
         drop(old);
@@ -123,7 +133,10 @@ impl RecordCache {
 
     /// Applies changes in one step; the shard keeps its deadline.
     pub fn apply(&self, shard: usize, changes: &[Change<'_>], position: Position) {
-        self.shards.write().apply(shard, changes, position, self.on_demand.as_ref());
+        let mut shards = self.shards.write();
+        shards.apply(shard, changes, position, self.on_demand.as_ref());
+        self.watches.changed(changes);
+        drop(shards);
         self.moved.1.notify_all();
     }
 
@@ -210,9 +223,37 @@ impl RecordCache {
         self.on_demand.as_ref().map(OnDemand::figures)
     }
 
-    /// The smallest sequence number of a shard that an answer under way was made from, and the shard's own.
+    /// The smallest sequence number of a shard of the state, of the states that answers under way were made from,
+    /// and of what watching gateways hold for as long as they may use what they keep.
     pub fn drained(&self, shard: usize) -> u64 {
-        self.shards.read().drained(shard)
+        let shards = self.shards.read();
+        let watched = self.watches.drained(shard, shards.generation(), self.clock.now_ns());
+        shards.drained(shard).min(watched.unwrap_or(u64::MAX))
+    }
+
+    /// Opens a gateway's watch: its number, and what is signalled when there is news for it.
+    pub fn watch(&self) -> (u64, Arc<Notify>) {
+        self.watches.open()
+    }
+
+    /// A watch's stream has ended; what the gateway may still use goes on to count.
+    pub fn unwatch(&self, number: u64) {
+        self.watches.close(number, self.clock.now_ns());
+    }
+
+    /// The answer to a watch's ping, which says what was last received.
+    pub fn pong(&self, number: u64, generation: u64, sequences: &[u64]) -> Vec<WatchMessage> {
+        let shards = self.shards.read();
+        self.watches.acknowledge(number, generation, sequences);
+        let now_ns = self.clock.now_ns();
+        let left_ns = shards.deadline_ns().saturating_sub(now_ns);
+        self.watches.pong(number, shards.view().map(Arc::as_ref), left_ns, now_ns)
+    }
+
+    /// What a watch is to be told without having asked.
+    pub fn news(&self, number: u64) -> Vec<WatchMessage> {
+        let shards = self.shards.read();
+        self.watches.news(number, shards.view().map(Arc::as_ref))
     }
 
     /// The earliest deadline of all shards.
@@ -255,3 +296,5 @@ mod on_demand_tests;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watches_tests;

@@ -23,6 +23,8 @@ pub struct Request {
     pub time: Option<i64>,
     /// A state to decide on, or a later one.
     pub at_least_as_fresh: Option<StateToken>,
+    /// Whether the caller keeps answers under a watch.
+    pub cacheable: bool,
     text: Vec<u8>,
     /// Where `,"resource"` starts in the text: what sorts before and after `"records"`.
     split: usize,
@@ -42,6 +44,8 @@ impl Request {
             resource: take_object(&mut members, "resource")?,
             context: take_object(&mut members, "context")?.unwrap_or_default(),
             at_least_as_fresh: take_optional_text(&mut members, "at_least_as_fresh")?,
+            // Watches are served over gRPC only.
+            cacheable: false,
         })
     }
 
@@ -77,7 +81,7 @@ impl Request {
             ("resource".to_owned(), resource),
             ("subject".to_owned(), subject),
         ]));
-        Ok(Self { document, time, at_least_as_fresh, text, split })
+        Ok(Self { document, time, at_least_as_fresh, cacheable: raw.cacheable, text, split })
     }
 
     /// Everything that the policy sees of the request: equal requests have equal texts.
@@ -98,6 +102,7 @@ pub struct RawRequest {
     pub resource: Option<Map<String, Value>>,
     pub context: Map<String, Value>,
     pub at_least_as_fresh: Option<String>,
+    pub cacheable: bool,
 }
 
 /// Canonical JSON: members are kept sorted, and writing to memory does not fail.

@@ -9,6 +9,7 @@ mod held;
 mod limits;
 mod service;
 pub mod structs;
+mod watches;
 mod worker;
 
 use std::io;

@@ -62,6 +62,8 @@ def test_a_host_that_does_not_exist() -> None:
             ),
             r"is version 6\.2\.14; the record store needs 7\.0 or later",
         ),
+        ((b"-LOADING Redis is loading the dataset in memory\r\n",), "is loading its data; try again later"),
+        ((b"-ERR max number of clients reached\r\n",), "cannot be reached: max number of clients reached"),
         ((), "does not answer"),
     ],
 )

@@ -23,7 +23,6 @@ from tests.servers.redis import (
     RedisServer,
     redis_sentinels,
     redis_with_replicas,
-    start_redis,
     wait_for,
 )
 
@@ -213,23 +212,21 @@ def test_what_a_failover_lost_is_a_fork(tmp_path: Path) -> None:
             opened.close()
 
 
-def test_sentinels_that_cannot_be_asked(fleet: tuple[list[RedisServer], str], tmp_path: Path) -> None:
-    servers, url = fleet
-    first = url.split("//")[1].split(",")[0]
-    hosts = url.split("//")[1].split("/")[0]
+def test_sentinels_that_cannot_be_asked(redis: RedisServer, tmp_path: Path) -> None:
+    with redis_sentinels(tmp_path, redis, number=1) as sentinels:
+        _refusals(redis, sentinels[0].address)
+
+
+def _refusals(redis: RedisServer, first: str) -> None:
     # One that answers is enough.
     open_store(f"redis+sentinel://127.0.0.1:1,{first}/records?acks=1").close()
     with pytest.raises(StoreError, match="know no service 'other'"):
-        open_store(f"redis+sentinel://{hosts}/other?acks=1")
+        open_store(f"redis+sentinel://{first}/other?acks=1")
     with pytest.raises(StoreError, match=r"No Sentinel can be asked for the primary: .*refused"):
         open_store("redis+sentinel://127.0.0.1:1/records?acks=1")
     with pytest.raises(StoreError, match=r"is a Sentinel; write redis\+sentinel"):
         open_store(f"redis://{first}")
     with pytest.raises(StoreError, match="is neither a Sentinel nor part of a Cluster"):
-        open_store(f"redis+sentinel://{servers[0].address}/records?acks=1")
-    lonely = start_redis(tmp_path / "lonely")
-    try:
-        with pytest.raises(StoreError, match=r"write redis://"):
-            open_store(f"redis+cluster://{lonely.address}?acks=0")
-    finally:
-        lonely.stop()
+        open_store(f"redis+sentinel://{redis.address}/records?acks=1")
+    with pytest.raises(StoreError, match=r"write redis://"):
+        open_store(f"redis+cluster://{redis.address}?acks=0")

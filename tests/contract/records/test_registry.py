@@ -178,7 +178,7 @@ def test_the_number_of_shards_cannot_be_changed(store: RecordStore) -> None:
 
 
 def test_a_change_of_the_lease_that_was_interrupted(
-    store: RecordStore, waits: list[Callable[[], None]]
+    url: str, store: RecordStore, waits: list[Callable[[], None]]
 ) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -189,7 +189,11 @@ def test_a_change_of_the_lease_that_was_interrupted(
     with pytest.raises(LeaseMismatchError):
         store.beat(beat(store))
     waits.clear()
-    store.change_lease(Parameters())
+    # Another process can write meanwhile, and finish the change.
+    other = open_store(url)
+    other.write([A])
+    other.change_lease(Parameters())
+    other.close()
     assert store.parameters() == Parameters()
     store.beat(beat(store))
 

@@ -21,7 +21,7 @@ use pyo3::types::PyBytes;
 use crate::errors;
 use crate::held::Held;
 use crate::policy::Policy;
-use crate::snapshot::{RawChange, Snapshot, change};
+use crate::snapshot::{RawChange, Snapshot, change, check};
 
 /// Name, type, help, label names, samples; as the stub says.
 type Family = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<(Vec<String>, Py<PyAny>)>);
@@ -123,7 +123,8 @@ impl Core {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot::new(self.core.records.snapshot())
+        let records = &self.core.records;
+        Snapshot::new(records.snapshot(), records.bundle())
     }
 
     #[pyo3(signature = (shard, snapshot, seq, chain, *, deadline_ns = None))]
@@ -137,7 +138,7 @@ impl Core {
         deadline_ns: Option<i64>,
     ) -> PyResult<()> {
         let (shard, position) = (self.shard(shard)?, position(seq, chain)?);
-        let taken = snapshot.try_borrow_mut()?.take()?;
+        let taken = snapshot.try_borrow_mut()?.take(self.core.records.bundle())?;
         py.detach(|| self.core.records.install(shard, taken, position, deadline_ns.unwrap_or(NEVER_NS)));
         Ok(())
     }
@@ -151,11 +152,13 @@ impl Core {
         chain: &[u8],
     ) -> PyResult<()> {
         let (shard, position) = (self.shard(shard)?, position(seq, chain)?);
-        py.detach(|| {
+        let applied = py.detach(|| {
+            check(self.core.records.bundle().as_deref(), &changes)?;
             let changes: Vec<Change<'_>> = changes.iter().map(change).collect();
             self.core.records.apply(shard, &changes, position);
+            Ok(())
         });
-        Ok(())
+        applied.map_err(|error| errors::record(py, &error))
     }
 
     fn prolong(&self, shard: usize, deadline_ns: i64) -> PyResult<()> {
@@ -179,10 +182,12 @@ impl Core {
 
     fn supply(&self, py: Python<'_>, shard: usize, records: Vec<RawChange>, seq: u64) -> PyResult<bool> {
         let shard = self.shard(shard)?;
-        Ok(py.detach(|| {
+        let supplied = py.detach(|| {
+            check(self.core.records.bundle().as_deref(), &records)?;
             let records: Vec<Change<'_>> = records.iter().map(change).collect();
-            self.core.records.supply(shard, &records, seq)
-        }))
+            Ok(self.core.records.supply(shard, &records, seq))
+        });
+        supplied.map_err(|error| errors::record(py, &error))
     }
 
     fn count_event(&self, name: &str, label: &str) -> PyResult<()> {

@@ -10,7 +10,7 @@ use super::on_demand::OnDemand;
 use super::shards::Shards;
 use super::spread::FullKey;
 use super::view::View;
-use crate::bundle::{Bundle, Lookup, Source};
+use crate::bundle::{Bundle, Lookup, Source, first_key};
 
 /// What one lookup found.
 pub struct Found {
@@ -66,7 +66,7 @@ impl Search<'_> {
         };
         let nothing = Found { version: 0, document: None };
         let full = &mut self.full;
-        if !alternatives.iter().any(|template| template.fill(self.document, full.begin(&lookup.kind))) {
+        if !first_key(alternatives, self.document, full.begin(&lookup.kind)) {
             return Some(nothing);
         }
         match self.shards.record(&lookup.kind, full, self.on_demand) {

@@ -144,6 +144,10 @@ impl Shards {
         self.deadline_ns
     }
 
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
     pub fn count(&self) -> usize {
         self.shards.len()
     }

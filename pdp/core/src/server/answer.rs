@@ -9,7 +9,7 @@ use prost_types::Timestamp;
 
 use super::proto;
 use super::structs::Struct;
-use crate::decision::{Advice, Decision, Outcome, Reason};
+use crate::decision::{Advice, CacheTerms, Decision, Outcome, Reason};
 
 /// In place of the generated `CheckResponse`; the fields' numbers are those of `decision.proto`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,14 +22,20 @@ impl Message for Answer {
         text(7, &decision.policy_revision, out);
         text(8, decision.state_token(), out);
         text(9, &decision.decision_id, out);
+        if let Some(terms) = &decision.cache {
+            encoding::encode_key(10, WireType::LengthDelimited, out);
+            encoding::encode_varint(u64::try_from(terms_len(terms)).unwrap_or(u64::MAX), out);
+            write_terms(terms, out);
+        }
     }
 
     fn encoded_len(&self) -> usize {
         let Some(decision) = &self.0 else { return 0 };
+        let terms = decision.cache.as_ref().map_or(0, |terms| delimited_len(terms_len(terms)));
         [&*decision.policy_revision, decision.state_token(), &decision.decision_id]
             .into_iter()
             .map(text_len)
-            .fold(outcome_bytes(&decision.outcome).len(), usize::saturating_add)
+            .fold(outcome_bytes(&decision.outcome).len().saturating_add(terms), usize::saturating_add)
     }
 
     fn merge_field(
@@ -57,11 +63,25 @@ fn text(tag: u32, value: &str, out: &mut impl BufMut) {
 }
 
 fn text_len(value: &str) -> usize {
-    if value.is_empty() {
-        return 0;
-    }
-    let length = encoding::encoded_len_varint(u64::try_from(value.len()).unwrap_or(u64::MAX));
-    value.len().saturating_add(length).saturating_add(1)
+    if value.is_empty() { 0 } else { delimited_len(value.len()) }
+}
+
+/// Of a field numbered below 16 with its length before it.
+fn delimited_len(length: usize) -> usize {
+    let prefix = encoding::encoded_len_varint(u64::try_from(length).unwrap_or(u64::MAX));
+    length.saturating_add(prefix).saturating_add(1)
+}
+
+fn write_terms(terms: &CacheTerms, out: &mut impl BufMut) {
+    encoding::string::encode_repeated(1, &terms.tags, out);
+    encoding::uint64::encode(2, &terms.generation, out);
+    encoding::uint64::encode_packed(3, &terms.sequences, out);
+}
+
+fn terms_len(terms: &CacheTerms) -> usize {
+    encoding::string::encoded_len_repeated(1, &terms.tags)
+        .saturating_add(encoding::uint64::encoded_len(2, &terms.generation))
+        .saturating_add(encoding::uint64::encoded_len_packed(3, &terms.sequences))
 }
 
 /// Fields 1 to 6, made at the first call for this outcome.
@@ -115,19 +135,43 @@ mod tests {
 
     use prost::Message;
 
+    use super::super::proto;
     use super::Answer;
-    use crate::decision::{Decision, Outcome};
+    use crate::decision::{CacheTerms, Decision, Outcome};
     use crate::error::FailClosed;
     use crate::records::View;
 
-    #[test]
-    fn its_length_is_what_it_writes() {
+    fn answer(cache: Option<CacheTerms>) -> Answer {
         let outcome = Arc::new(Outcome::fail_closed(FailClosed::StateStale));
         let view = Some(Arc::new(View::named("1.00000000")));
-        let decision = Decision { outcome, policy_revision: "r".into(), decision_id: "d".repeat(32), view };
-        let answer = Answer(Some(decision));
-        assert_eq!(answer.encode_to_vec().len(), answer.encoded_len());
-        assert!(answer.encode_to_vec().ends_with(b"dd"));
+        let decision = Decision { outcome, policy_revision: "r".into(), decision_id: "d".repeat(32), view, cache };
+        Answer(Some(decision))
+    }
+
+    #[test]
+    fn its_length_is_what_it_writes() {
+        assert!(answer(None).encode_to_vec().ends_with(b"dd"));
         assert_eq!(Answer(None).encode_to_vec(), b"");
+        let tags = (0..100).map(|number| format!("a/{number}")).collect();
+        for cache in [None, Some(CacheTerms { tags, generation: 300, sequences: vec![0, 1_000_000] })] {
+            let answer = answer(cache);
+            assert_eq!(answer.encode_to_vec().len(), answer.encoded_len());
+        }
+    }
+
+    #[test]
+    fn its_terms_are_what_the_generated_message_reads() {
+        /// The last field of the answer as the generated code has it.
+        #[derive(Clone, PartialEq, Message)]
+        struct Tail {
+            #[prost(message, optional, tag = "10")]
+            cache: Option<proto::CacheTerms>,
+        }
+        let (tags, sequences) = (vec!["a/x".to_owned(), "i/*".to_owned()], vec![7, 0, 9]);
+        let terms = CacheTerms { tags: tags.clone(), generation: 3, sequences: sequences.clone() };
+        let read = Tail::decode(answer(Some(terms)).encode_to_vec().as_slice()).expect("an answer");
+        assert_eq!(read.cache, Some(proto::CacheTerms { tags, generation: 3, sequences }));
+        let bare = Tail::decode(answer(None).encode_to_vec().as_slice()).expect("an answer");
+        assert_eq!(bare.cache, None);
     }
 }

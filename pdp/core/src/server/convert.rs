@@ -37,6 +37,7 @@ pub fn request(message: proto::CheckRequest, max_bytes: usize) -> Result<Request
         resource: resource.transpose()?,
         context: message.context.map(|context| object(context, "context", 0)).transpose()?.unwrap_or_default(),
         at_least_as_fresh: Some(message.at_least_as_fresh),
+        cacheable: message.cacheable,
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::{Stream, StreamExt};
-use tokio::sync::watch;
+use tokio::sync::watch::Receiver;
 
 use tonic::{Request as Call, Response, Status, Streaming};
 
@@ -15,7 +15,7 @@ use super::proto::{
     CheckStreamResponse, InvalidRequest as InvalidMessage, WatchRequest, WatchResponse, check_batch_result,
     check_stream_response, decision_service_server::DecisionService,
 };
-use super::{Stage, convert, limits};
+use super::{convert, limits, watches};
 use crate::decide::Core;
 use crate::error::InvalidRequest;
 use crate::timestamp::now_ms;
@@ -27,11 +27,11 @@ const YIELD_EVERY: usize = 8;
 
 pub struct DecisionServer {
     core: Arc<Core>,
-    stage: watch::Receiver<Stage>,
+    stage: Receiver<Stage>,
 }
 
 impl DecisionServer {
-    pub fn new(core: Arc<Core>, stage: watch::Receiver<Stage>) -> Self {
+    pub fn new(core: Arc<Core>, stage: Receiver<Stage>) -> Self {
         Self { core, stage }
     }
 }
@@ -158,7 +158,9 @@ impl DecisionService for DecisionServer {
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
 
-    async fn watch(&self, _: Call<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("watches are not served yet"))
+    async fn watch(&self, call: Call<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
+        let messages = watches::answer(Arc::clone(&self.core), call.into_inner());
+        let stopping = super::reached(self.stage.clone(), Stage::Stopping);
+        Ok(Response::new(Box::pin(messages.take_until(stopping))))
     }
 }
