@@ -43,7 +43,7 @@ def main() -> None:
     text = report.header("Side by side", plan)
     if arguments.only != "size":
         portal = Portal.make(2_000 if arguments.quick else 100_000, work, say)
-        text += report.comparison(portal, *compare(portal, plan, work, say))
+        text += report.comparison(portal, plan, *compare(portal, plan, work, say))
     if arguments.only != "decisions":
         counts = (1_000, 10_000) if arguments.quick else (1_000, 100_000, 1_000_000)
         portals = [Portal.make(count, work, say) for count in counts]

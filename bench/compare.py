@@ -4,16 +4,28 @@ import json
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from bench import servers
+from bench.caches import Held, Lookups, fill, fill_with_each
 from bench.cerbos_requests import PATH as CERBOS_PATH
 from bench.cerbos_requests import CerbosMessages
-from bench.load import CHECK, Load, Measured, Target, measure, middle, write_bodies, write_order
+from bench.load import (
+    CHECK,
+    Load,
+    Measured,
+    Spread,
+    Target,
+    measure,
+    measure_once,
+    middle,
+    write_bodies,
+    write_order,
+)
 from bench.portal import POLICY, Portal
 from pdp.config import Settings
 from pdp.decision.v1 import decision_pb2
@@ -22,12 +34,17 @@ OPA_PATH = "/v1/data/portal/decision"
 CACHE_BYTES = 256 << 20  # enough for one decision of each of 100,000 accounts
 DEFAULT_CACHE_BYTES = Settings().cache_bytes
 AGREEMENT_SAMPLE = 300
+EVALUATED = "pdp, every call evaluated"
+LARGE = f"pdp, cache of {CACHE_BYTES >> 20} MiB, filled"
+DEFAULT = "pdp, cache of the default size, filled"
+EMPTY = "pdp, cache of the default size, from empty"
+OPA, CERBOS, ECHO = "OPA", "Cerbos", "bare tonic echo"
 Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure: seconds a run, rounds, seconds for the first run of a cache."""
+    """How long to measure: seconds a run, rounds, seconds for one run that fills a cache."""
 
     duration: float
     warmup: float
@@ -37,13 +54,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """One server: at capacity, at half of it, and its resident memory (bytes) afterwards."""
+    """One server: at capacity, at half of it, and its resident memory (bytes) afterwards.
+
+    `cpu_us`: of a decision, over the rounds at capacity. `half`: None where it was not measured. `lookups`
+    and `held`: of its decision cache, over all rounds and after them.
+    """
 
     name: str
     capacity: Measured
-    half: Measured
+    cpu_us: Spread
+    half: Measured | None
     memory_bytes: int
-    note: str = ""
+    lookups: Lookups
+    held: Held
 
 
 @dataclass(frozen=True)
@@ -85,24 +108,25 @@ def compare(portal: Portal, plan: Plan, work: Path, say: Say) -> tuple[list[Resu
         say("comparing the answers")
         agreement = _agreement(portal, evaluated, opa, opa_bodies, (messages, cerbos, cerbos_bodies))
         targets = [
-            Target("pdp, every call evaluated", evaluated, "grpc", CHECK, grpc_bodies),
-            Target("pdp, decision cache on", cached, "grpc", CHECK, every, order),
-            Target("pdp, cache of the default size", default, "grpc", CHECK, every, order),
-            Target("OPA", opa, "rest", OPA_PATH, write_bodies(work / "opa.bin", opa_bodies)),
-            Target("Cerbos", cerbos, "grpc", CERBOS_PATH, write_bodies(work / "cerbos.bin", cerbos_bodies)),
-            Target("bare tonic echo", echo, "grpc", CHECK, grpc_bodies),
+            Target(EVALUATED, evaluated, "grpc", CHECK, grpc_bodies),
+            Target(LARGE, cached, "grpc", CHECK, every, order),
+            Target(DEFAULT, default, "grpc", CHECK, every, order),
+            Target(OPA, opa, "rest", OPA_PATH, write_bodies(work / "opa.bin", opa_bodies)),
+            Target(CERBOS, cerbos, "grpc", CERBOS_PATH, write_bodies(work / "cerbos.bin", cerbos_bodies)),
+            Target(ECHO, echo, "grpc", CHECK, grpc_bodies),
         ]
-        for target in targets[1:3]:
-            say(f"filling the cache: {target.name}")
-            measure(target, Load(plan.duration, plan.fill))
-        return _measured(targets, plan, say), agreement
+        fill_with_each(targets[1], plan.fill, say)
+        fill(targets[2], plan.fill, say)
+        results = _measured(targets, plan, say)
+    results.insert(3, _from_empty(portal, targets[2], plan, work, say))
+    return results, agreement
 
 
 def _measured(targets: Sequence[Target], plan: Plan, say: Say) -> list[Result]:
     """Rounds go over all servers, so that what disturbs the machine for a while disturbs them alike."""
     capacity: dict[str, list[Measured]] = {target.name: [] for target in targets}
     half: dict[str, list[Measured]] = {target.name: [] for target in targets}
-    lookups = {t.name: (t.server.counter(_HITS), t.server.counter(_MISSES)) for t in targets}
+    before = {target.name: Lookups.of(target.server) for target in targets}
     for number in range(plan.rounds):
         for target in targets:
             say(f"round {number + 1} of {plan.rounds}, capacity: {target.name}")
@@ -112,18 +136,33 @@ def _measured(targets: Sequence[Target], plan: Plan, say: Say) -> list[Result]:
             say(f"round {number + 1} of {plan.rounds}, half of capacity: {target.name}")
             rate = middle(capacity[target.name]).per_second / 2
             half[target.name].append(measure(target, Load(plan.duration, plan.warmup, rate=rate)))
-    results = []
-    for target in targets:
-        hits = target.server.counter(_HITS) - lookups[target.name][0]
-        misses = target.server.counter(_MISSES) - lookups[target.name][1]
-        note = f"{hits / (hits + misses):.1%} of the calls answered from the cache" if hits else ""
-        at_capacity, at_half = middle(capacity[target.name]), middle(half[target.name])
-        results.append(Result(target.name, at_capacity, at_half, target.server.memory_bytes(), note))
-    return results
+    return [
+        Result(
+            name=target.name,
+            capacity=middle(capacity[target.name]),
+            cpu_us=Spread.of(run.cpu_us for run in capacity[target.name]),
+            half=middle(half[target.name]),
+            memory_bytes=target.server.memory_bytes(),
+            lookups=Lookups.of(target.server).since(before[target.name]),
+            held=Held.of(target.server),
+        )
+        for target in targets
+    ]
 
 
-_HITS = "pdp_decision_cache_hits_total"
-_MISSES = "pdp_decision_cache_misses_total"
+def _from_empty(portal: Portal, target: Target, plan: Plan, work: Path, say: Say) -> Result:
+    """As the target, its cache empty at the beginning of each round: a sidecar that has just started."""
+    runs: list[Measured] = []
+    lookups, held, memory = Lookups(0, 0), Held(0, 0), 0
+    for number in range(plan.rounds):
+        say(f"round {number + 1} of {plan.rounds}, capacity: {EMPTY}")
+        starting = servers.sidecar(portal.store, POLICY, cache_bytes=DEFAULT_CACHE_BYTES)
+        with starting.running(work / "sidecar-empty.log") as server:
+            runs.append(measure_once(replace(target, server=server), Load(plan.duration, 0.0)))
+            lookups = lookups.and_more(Lookups.of(server))
+            held, memory = Held.of(server), server.memory_bytes()
+    cpu_us = Spread.of(run.cpu_us for run in runs)
+    return Result(EMPTY, middle(runs), cpu_us, None, memory, lookups, held)
 
 
 def _agreement(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any
 
@@ -16,6 +17,7 @@ from bench.servers import LOAD_CORE, ROOT, Server
 TICKS = 100  # Linux counts processor time in hundredths of a second
 DISTURBED = 0.05
 ATTEMPTS = 6
+_PLACES = Random(2026)
 CHECK = "/pdp.decision.v1.DecisionService/Check"
 
 
@@ -33,13 +35,18 @@ class Target:
 
 @dataclass(frozen=True)
 class Load:
-    """How much to send, for how long (seconds); `rate` in requests a second, None as fast as it answers."""
+    """How much to send, for how long (seconds).
+
+    `rate`: requests a second, None: as fast as it answers. `start`: the place in the order to begin at, None:
+    by chance, so that a run does not send once more what the one before it sent.
+    """
 
     duration: float
     warmup: float
     connections: int = 4
     streams: int = 16
     rate: float | None = None
+    start: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +86,15 @@ def measure(target: Target, load: Load) -> Measured:
     """
     runs = []
     for _ in range(ATTEMPTS):
-        runs.append(_run(target, load))
+        runs.append(measure_once(target, load))
         if runs[-1].others < DISTURBED:
             break
         time.sleep(load.duration)
     return min(runs, key=lambda run: run.others)
 
 
-def _run(target: Target, load: Load) -> Measured:
+def measure_once(target: Target, load: Load) -> Measured:
+    """As `measure`, whatever else used the machine: for what cannot be repeated."""
     program = str(ROOT / "target/release/pdp-bench-load")
     command = ["taskset", "--cpu-list", str(LOAD_CORE), program, *_options(target, load)]
     started, before, ours_before = time.monotonic(), _machine_seconds(), _our_seconds(target.server)
@@ -96,8 +104,10 @@ def _run(target: Target, load: Load) -> Measured:
     if done.returncode != 0:
         raise RuntimeError(f"{target.name}: {done.stderr.strip()}")
     report: dict[str, Any] = json.loads(done.stdout)
-    if report["failures"] or not report["requests"]:
+    if report["failures"]:
         raise RuntimeError(f"{target.name}: {report['failures']} failures, first: {report['failure']}")
+    if not report["requests"]:
+        raise RuntimeError(f"{target.name}: nothing was answered within {load.duration:g} s")
     return Measured(
         per_second=report["per_second"],
         cpu_us=report["cpu_seconds"] / report["requests"] * 1e6,
@@ -119,6 +129,7 @@ def _options(target: Target, load: Load) -> list[str]:
         "--duration": load.duration,
         "--warmup": load.warmup,
         "--pid": target.server.pid,
+        "--start": _PLACES.randrange(2**31) if load.start is None else load.start,
     }
     if target.order is not None:
         options["--order"] = target.order
@@ -139,6 +150,21 @@ def _our_seconds(server: Server) -> float:
     ended = os.times()
     ours = ended.user + ended.system + ended.children_user + ended.children_system
     return (int(fields[11]) + int(fields[12])) / TICKS + ours
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The least, the median and the most over the rounds: differences within it say nothing."""
+
+    low: float
+    mid: float
+    high: float
+
+    @classmethod
+    def of(cls, figures: Iterable[float]) -> "Spread":
+        """Of one figure for each round."""
+        ordered = sorted(figures)
+        return cls(ordered[0], median(ordered), ordered[-1])
 
 
 def middle(rounds: Sequence[Measured]) -> Measured:

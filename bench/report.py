@@ -7,17 +7,42 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.compare import CACHE_BYTES, DEFAULT_CACHE_BYTES, Agreement, Plan, Result
-from bench.portal import DIFFERENT_REQUESTS, Portal
-from bench.scale import Size
+from bench.compare import (
+    CACHE_BYTES,
+    CERBOS,
+    DEFAULT,
+    DEFAULT_CACHE_BYTES,
+    ECHO,
+    EMPTY,
+    EVALUATED,
+    LARGE,
+    OPA,
+    Agreement,
+    Plan,
+    Result,
+)
+from bench.load import Spread
+from bench.portal import DIFFERENT_REQUESTS, ZIPF_DRAWS, Portal
+from bench.scale import DIFFERENT_ACCOUNTS, Size
 from bench.servers import ROOT
 
 MIB = 1 << 20
 TARGETS = (
-    ("every call evaluated, beside OPA", "pdp, every call evaluated", "OPA", 6.0),
-    ("every call evaluated, beside Cerbos", "pdp, every call evaluated", "Cerbos", 2.0),
-    ("decision cache on, beside OPA", "pdp, decision cache on", "OPA", 30.0),
-    ("decision cache on, beside the bare echo", "pdp, decision cache on", "bare tonic echo", 0.4),
+    ("every call evaluated, beside OPA", EVALUATED, OPA, 6.0),
+    ("every call evaluated, beside Cerbos", EVALUATED, CERBOS, 2.0),
+    *(
+        target
+        for name in (LARGE, DEFAULT, EMPTY)
+        for target in (
+            (f"{name.removeprefix('pdp, ')}, beside OPA", name, OPA, 30.0 if name != EMPTY else None),
+            (
+                f"{name.removeprefix('pdp, ')}, beside the bare echo",
+                name,
+                ECHO,
+                0.4 if name != EMPTY else None,
+            ),
+        )
+    ),
 )
 
 
@@ -42,7 +67,7 @@ def versions() -> str:
 
     opa = re.search(r"Version: (\S+)", said("opa", "version"))
     lock = (ROOT / "bench/package-lock.json").read_text(encoding="utf-8")
-    cerbos = re.search(r'"cerbos": "([^"]+)"', lock)
+    cerbos = re.search(r'"@cerbos/[^"]+": "([0-9][^"]*)"', lock)
     commit = said("git", "rev-parse", "--short", "HEAD") + (
         "+" if said("git", "status", "--porcelain") else ""
     )
@@ -63,22 +88,27 @@ The server has one core, the load generator the other; everything is from one ru
 """
 
 
-def comparison(portal: Portal, results: Sequence[Result], agreement: Agreement) -> str:
+def comparison(portal: Portal, plan: Plan, results: Sequence[Result], agreement: Agreement) -> str:
     """The table beside the peers, the targets, and what the figures mean."""
     rows = "\n".join(_row(result) for result in results)
     by_name = {result.name: result for result in results}
     goals = "\n".join(_goal(by_name, *target) for target in TARGETS)
-    others = max(max(result.capacity.others, result.half.others) for result in results)
-    notes = "".join(f"- {result.name}: {result.note}.\n" for result in results if result.note)
+    runs = [run for result in results for run in (result.capacity, result.half) if run is not None]
+    others = max(run.others for run in runs)
+    caches = "\n".join(_cache(by_name[name]) for name in (LARGE, DEFAULT, EMPTY))
     return f"""
 ## Decisions
 
 A portal of {portal.accounts:,} accounts ({portal.records:,} records), {DIFFERENT_REQUESTS:,} different
 requests in a realistic mix; of a sample of {agreement.requests}, {agreement.allowed} are allowed.
 
-| server | decisions/s | server core busy | per core-second | CPU per decision | p50 at half | p99 at half | memory |
+| server | decisions/s | server core busy | per core-second | CPU per decision (least to most) | p50 at half | p99 at half | memory |
 |---|---|---|---|---|---|---|---|
 {rows}
+
+| cache | calls answered from it | decisions held | their size |
+|---|---|---|---|
+{caches}
 
 | | reached | asked for |
 |---|---|---|
@@ -90,9 +120,13 @@ requests in a realistic mix; of a sample of {agreement.requests}, {agreement.all
 - *p50, p99 at half*: latency when requests fall due at random at half of that server's own decisions/s, counted
   from the moment they fell due.
 - *CPU per decision*: user and system time of the server's process, from the kernel.
-- The caches' requests are drawn from a Zipf distribution (exponent 1) over {portal.accounts:,} accounts; one cache
-  has {CACHE_BYTES / MIB:,.0f} MiB, so that they fit, the other the default {DEFAULT_CACHE_BYTES / MIB:,.0f} MiB.
-{notes}- No run was kept in which other programs used more of the machine than {others:.1%}.
+- The caches' requests are drawn from a Zipf distribution (exponent 1) over {portal.accounts:,} accounts; each run
+  begins at another place of the {ZIPF_DRAWS:,} draws, so that it does not repeat what an earlier one sent.
+- *Filled*: before the first round the cache of {CACHE_BYTES / MIB:,.0f} MiB was sent one request of each account, so that it holds them
+  all; the one of the default {DEFAULT_CACHE_BYTES / MIB:,.0f} MiB was sent draws until it held no more. *From
+  empty*: a sidecar that has just started in each round, measured from its first call on for {plan.duration:g} s; the
+  longer it runs, the nearer it comes to the line above it.
+- No run was kept in which other programs used more of the machine than {others:.1%}.
 - OPA (REST, HTTP/1.1, keep-alive) has the same bundle and gets the very input documents that the sidecar puts
   together for its own engine. Its answer (allow and all codes) was the sidecar's on {agreement.opa} of
   {agreement.requests}.
@@ -106,11 +140,22 @@ requests in a realistic mix; of a sample of {agreement.requests}, {agreement.all
 
 def _row(result: Result) -> str:
     capacity, half = result.capacity, result.half
+    latencies = (_latency(half.p50_us), _latency(half.p99_us)) if half else ("-", "-")
     return (
         f"| {result.name} | {capacity.per_second:,.0f} | {capacity.busy:.0%} | {_per_core(result):,.0f} "
-        f"| {capacity.cpu_us:,.1f} us | {_latency(half.p50_us)} | {_latency(half.p99_us)} "
-        f"| {result.memory_bytes / MIB:,.0f} MiB |"
+        f"| {_spread(result.cpu_us)} | {latencies[0]} | {latencies[1]} | {result.memory_bytes / MIB:,.0f} MiB |"
     )
+
+
+def _cache(result: Result) -> str:
+    return (
+        f"| {result.name.removeprefix('pdp, ')} | {result.lookups.rate:.1%} | {result.held.entries:,} "
+        f"| {result.held.bytes / MIB:,.0f} MiB |"
+    )
+
+
+def _spread(us: Spread) -> str:
+    return f"{us.mid:,.1f} us ({us.low:,.1f} to {us.high:,.1f})"
 
 
 def _latency(us: float) -> str:
@@ -121,19 +166,23 @@ def _per_core(result: Result) -> float:
     return 1e6 / result.capacity.cpu_us
 
 
-def _goal(results: dict[str, Result], what: str, ours: str, peer: str, wanted: float) -> str:
+def _goal(results: dict[str, Result], what: str, ours: str, peer: str, wanted: float | None) -> str:
     reached = _per_core(results[ours]) / _per_core(results[peer])
-    if wanted < 1:
-        return f"| {what} | {reached:.0%} | {wanted:.0%} |"
-    return f"| {what} | {reached:.1f}x | {wanted:g}x |"
+    asked = "-" if wanted is None else f"{wanted:.0%}" if wanted < 1 else f"{wanted:g}x"
+    return f"| {what} | {f'{reached:.0%}' if peer == ECHO else f'{reached:.1f}x'} | {asked} |"
 
 
 def scale(sizes: Sequence[Size]) -> str:
     """The table over sizes."""
     rows = "\n".join(
-        f"| {size.accounts:,} | {size.records:,} | {size.cost.cpu_us:,.1f} us | {size.cost.per_second:,.0f} "
-        f"| {size.start_seconds:.1f} s | {size.memory_bytes / MIB:,.0f} MiB "
-        f"| {size.peak_memory_bytes / MIB:,.0f} MiB | {size.import_seconds:.0f} s |"
+        f"| {size.accounts:,} | {size.records:,} | {_spread(size.cpu_us)} | {size.cost.per_second:,.0f} "
+        f"| {size.start_seconds:.1f} s | {size.import_seconds:.0f} s |"
+        for size in sizes
+    )
+    memory = "\n".join(
+        f"| {size.accounts:,} | {size.without_cache.loaded / MIB:,.0f} MiB | {size.without_cache.peak / MIB:,.0f} MiB "
+        f"| {size.with_cache.loaded / MIB:,.0f} MiB | {size.with_cache.peak / MIB:,.0f} MiB "
+        f"| {size.held.entries:,} in {size.held.bytes / MIB:,.0f} MiB |"
         for size in sizes
     )
     return f"""
@@ -141,14 +190,38 @@ def scale(sizes: Sequence[Size]) -> str:
 
 Every call evaluated; requests drawn evenly over the accounts.
 
-| accounts | records | CPU per decision | decisions/s | start until ready | memory | peak | import |
-|---|---|---|---|---|---|---|---|
+| accounts | records | CPU per decision (least to most) | decisions/s | start until ready | import |
+|---|---|---|---|---|---|
 {rows}
+
+{_flatness(sizes)}
+
+| accounts | memory, no cache | peak | memory, default cache full | peak | decisions held |
+|---|---|---|---|---|---|
+{memory}
 
 - *start until ready*: from the start of `pdp serve` on the SQLite file until its health says SERVING: the bundle
   compiled, all records read and in memory. Asked for: under 60 s and under 1,024 MiB at 1,000,000 accounts.
+- *no cache*: as it stands once the records are loaded. *Default cache full*: a sidecar with the default settings,
+  sent one request each of up to {DIFFERENT_ACCOUNTS:,} accounts until its cache of {DEFAULT_CACHE_BYTES / MIB:,.0f} MiB held
+  no more.
 - *import*: `pdp records import` of the JSON Lines file, every record checked against its schema.
 """
+
+
+def _flatness(sizes: Sequence[Size]) -> str:
+    """What the sizes differ by, beside what the rounds of one size differ by."""
+    middles = [size.cpu_us.mid for size in sizes]
+    between = max(middles) / min(middles) - 1
+    within = max(size.cpu_us.high / size.cpu_us.low - 1 for size in sizes)
+    medians = f"The medians of the sizes lie within {between:.1%} of each other"
+    if not within:
+        return f"{medians}; how much of that is noise, one round does not say."
+    verdict = "no more difference than" if between <= within else "more difference than"
+    return (
+        f"{medians}; the rounds of one size, which go over all sizes in\n"
+        f"turn, differ by up to {within:.1%}: another size makes {verdict} another round."
+    )
 
 
 def write(topic: str, text: str, *, folder: Path = ROOT / "bench/results") -> Path:

@@ -17,7 +17,7 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def unpack(archive: bytes, origin: Path) -> Built:
     rest = {path: content for path, content in files.items() if path != MANIFEST}
     if content_digest(rest) != record.get("content"):
         raise BundleError(f"{origin} is damaged or was changed after it was built: its digest differs.")
+    sources = replace(sources, built_as=str(sources.manifest.get("revision") or ""))
     return Built(sources, sources.revision, files[WASM], files[MERGED], archive, record)
 
 

@@ -20,7 +20,8 @@ _LARGEST_FILE = 16 * 1024 * 1024
 class Sources:
     """The files of a bundle: path (with /, relative to the bundle) → content. Sorted by path.
 
-    `tests` are Rego tests, which are checked but never part of a bundle.
+    `tests` are Rego tests, which are checked but never part of a bundle. `built_as` is the revision of the
+    built bundle that these files come from, if they do.
     """
 
     origin: Path
@@ -28,6 +29,7 @@ class Sources:
     tests: Mapping[str, bytes]
     declaration: Declaration
     manifest: Mapping[str, Any]
+    built_as: str = ""
 
     @property
     def policies(self) -> list[str]:
@@ -41,8 +43,14 @@ class Sources:
 
     @property
     def revision(self) -> str:
-        """The manifest's revision, or else "sha256:" and the first 12 hex digits of the content's digest."""
-        return str(self.manifest.get("revision") or "") or f"sha256:{content_digest(self.files)[:12]}"
+        """The manifest's revision, "+" and the first 12 digits of the content's digest: "v1+3f2a0c9d1e4b".
+
+        Without one in the manifest: "sha256:" and the digits. So no two contents bear the same.
+        """
+        if self.built_as:
+            return self.built_as
+        name, digest = self.manifest.get("revision"), content_digest(self.files)[:12]
+        return f"{name}+{digest}" if name else f"sha256:{digest}"
 
     def write(self, folder: Path, *, tests: bool = False) -> None:
         """Copies the files to an empty folder."""

@@ -8,7 +8,8 @@ import pytest
 from pdp.policy.bundle import Bundle, load_bundle
 from pdp.policy.deciders import CoreDecider, OpaServer
 from pdp.policy.opa import Opa, OpaError, find_opa
-from tests.policy.bundles import PORTAL
+from tests.policy.asked import Asked
+from tests.policy.bundles import PATIENT_MS, PORTAL
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +27,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def portal(opa: Opa, cache: Path) -> Bundle:
-    """The portal's bundle, checked."""
-    return load_bundle(PORTAL, opa=opa.program, cache_dir=cache)
+    """The portal's bundle, checked, with time enough on a busy machine: OPA has no limit either."""
+    return load_bundle(PORTAL, opa=opa.program, cache_dir=cache, evaluation_limit_ms=PATIENT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,12 @@ def portal_server(portal: Bundle, opa: Opa) -> Iterator[OpaServer]:
     """A real OPA server with the portal's built bundle."""
     with OpaServer(opa, portal.archive) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def asked(portal: Bundle) -> Asked:
+    """Decides generated portals."""
+    return Asked(portal)
 
 
 @pytest.fixture

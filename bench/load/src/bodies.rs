@@ -15,6 +15,7 @@ pub struct Bodies {
 }
 
 impl Bodies {
+    /// Begins at the place in the order that the settings say.
     pub fn read(settings: &Settings) -> Result<Self, Failure> {
         let mut rest = Bytes::from(std::fs::read(&settings.bodies)?);
         let mut bodies = Vec::new();
@@ -26,14 +27,15 @@ impl Bodies {
             let body = rest.split_to(length);
             bodies.push(if settings.protocol == Protocol::Grpc { framed(&body)? } else { body });
         }
-        let order = match &settings.order {
+        let order: Vec<u32> = match &settings.order {
             None => (0..u32::try_from(bodies.len())?).collect(),
             Some(path) => {
                 let mut rest = Bytes::from(std::fs::read(path)?);
                 std::iter::from_fn(|| take_u32(&mut rest)).collect()
             }
         };
-        Ok(Self { bodies, order, next: Cell::new(0) })
+        let next = settings.start.checked_rem(order.len()).unwrap_or_default();
+        Ok(Self { bodies, order, next: Cell::new(next) })
     }
 
     /// The next body to send; None when there is none at all or the order names one that is not there.

@@ -22,6 +22,8 @@ pub struct Settings {
     pub bodies: String,
     /// File of indices into the bodies (u32, little-endian), the order to send them in; without: one after another.
     pub order: Option<String>,
+    /// Place in the order to begin at, counted on from the beginning again where it is too large.
+    pub start: usize,
     /// TCP connections.
     pub connections: usize,
     /// Requests under way on each connection (REST: one).
@@ -42,6 +44,7 @@ impl Settings {
             path: String::new(),
             bodies: String::new(),
             order: None,
+            start: 0,
             connections: 4,
             streams: 16,
             rate: None,
@@ -76,6 +79,7 @@ impl Settings {
             "--path" => self.path = value,
             "--bodies" => self.bodies = value,
             "--order" => self.order = Some(value),
+            "--start" => self.start = value.parse()?,
             "--connections" => self.connections = value.parse()?,
             "--streams" => self.streams = value.parse()?,
             "--rate" => self.rate = Some(value.parse()?),
