@@ -89,17 +89,13 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::message_bytes;
     use crate::decide::Settings;
+    use crate::decide::testing::settings;
 
     #[test]
     fn a_message_has_room_for_a_batch_and_a_bound() {
-        let bound = |max_request_bytes| {
-            let freshness_wait = Duration::ZERO;
-            message_bytes(&Settings { cache_bytes: 0, clock_skew_ms: 0, freshness_wait, max_request_bytes })
-        };
+        let bound = |max_request_bytes| message_bytes(&Settings { max_request_bytes, ..settings(0) });
         assert_eq!(bound(1_024), 4 << 20);
         assert_eq!(bound(65_536), 4 << 20);
         assert_eq!(bound(1 << 20), 64 << 20);

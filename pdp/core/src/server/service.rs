@@ -15,7 +15,7 @@ use super::proto::{
     CheckStreamResponse, InvalidRequest as InvalidMessage, WatchRequest, WatchResponse, check_batch_result,
     check_stream_response, decision_service_server::DecisionService,
 };
-use super::{convert, limits, watches};
+use super::{Stage, convert, limits, watches};
 use crate::decide::Core;
 use crate::error::InvalidRequest;
 use crate::timestamp::now_ms;
