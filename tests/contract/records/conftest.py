@@ -1,13 +1,15 @@
 """The stores that the conformance suite runs over: add one here and every test runs over it too."""
 
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from pdp.records.redis_changes import Limit
-from pdp.records.store import Parameters, RecordStore, open_store
+from pdp.records.store import Parameters, RecordStore, UnconfirmedError, open_store
 from tests.servers.redis import RedisServer, redis_server
 
 STORES = ("sqlite", "redis")
@@ -63,6 +65,19 @@ def new_redis(server: RedisServer, name: str, parameters: Parameters | None = No
     store.initialise(parameters or Parameters())
     store.close()
     return url
+
+
+T = TypeVar("T")
+
+
+def confirmed(call: Callable[[], T], seconds: float = 30.0) -> T:
+    """What a call gives once the replicas acknowledge it; on a busy machine these may be late."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except UnconfirmedError:
+            assert time.monotonic() < ends, "never confirmed"
 
 
 @pytest.fixture

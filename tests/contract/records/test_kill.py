@@ -15,16 +15,17 @@ from tests.contract.records.history import changes_of
 ROOT = Path(__file__).resolve().parents[3]
 
 WRITER = """
-import sys
+import sys, time
 from pdp.records.store import Change, open_store
 from tests.contract.records.history import changes_of
 
 store = open_store(sys.argv[1], create=False)
 seq = store.head().position.seq
-while True:
-    seq += 1
+# Not for ever, as what it did is verified.
+for seq in range(seq + 1, seq + 300):
     position = store.write(changes_of(seq), f"write-{seq}").position
     print(position.seq, position.chain.hex(), flush=True)
+time.sleep(60)
 """
 
 

@@ -1,6 +1,7 @@
 """TLS with certificates for both sides, and a user with no more rights than are documented."""
 
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 
 import pdp.records.redis_url
 from pdp.records.redis_changes import Limit
-from pdp.records.store import Beat, Change, Parameters, RecordStore, StoreError, open_store
+from pdp.records.store import Beat, Change, Parameters, RecordStore, StoreError, Written, open_store
+from tests.contract.records.conftest import confirmed
 from tests.servers.certificates import Authority
 from tests.servers.redis import RedisServer, redis_server, redis_with_replicas
 
@@ -92,11 +94,14 @@ def _documented_rule() -> list[str]:
 
 
 def _use_everything(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(changes: list[Change]) -> Written:
+        write_id = secrets.token_hex(8)
+        return confirmed(lambda: store.write(changes, write_id, barrier=True))
+
     store.parameters()
     zero = store.head().position
-    kept = store.write([A, A._replace(key="2", source_version=3)], "id-1", barrier=True)
-    store.write([A, A._replace(key="2", source_version=3)], "id-1")
-    store.write([A._replace(value=None), A._replace(expected_version=0), A._replace(key="3")])
+    kept = write([A, A._replace(key="2", source_version=3)])
+    write([A._replace(value=None), A._replace(expected_version=0), A._replace(key="3")])
     store.get("employer", "1")
     store.page("employer", "1")
     store.counts()
@@ -105,15 +110,15 @@ def _use_everything(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None
         list(snapshot.chunks(in_order=True))
     store.changes_since(kept.position)
     store.wait_for_news(zero)
-    store.beat(Beat("one", 1, kept.position, 1, 4_000))
+    confirmed(lambda: store.beat(Beat("one", 1, kept.position, 1, 4_000)))
     store.view(9)
     store.members()
     store.forget("one", 1)
     monkeypatch.setattr("pdp.records.redis.wait_until_proofs_ran_out", lambda *_: None)
-    store.change_lease(Parameters(5_000))
+    confirmed(lambda: store.change_lease(Parameters(5_000)))
     monkeypatch.setattr("pdp.records.redis_write.KEPT_ENTRIES", 1)
     monkeypatch.setattr("pdp.records.redis_write.RETENTION_MS", 0)
-    store.write([A])
+    write([A])
     monkeypatch.setattr("pdp.records.redis_write.LARGEST", Limit(3, 1_000_000))
     monkeypatch.setattr("pdp.records.redis_write.PIECE", Limit(2, 1_000_000))
     stands = store.get("employer", "2")
@@ -123,9 +128,9 @@ def _use_everything(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None
         yield A._replace(key="2", value=None, source_version=9, expected_version=stands.version)
         yield A._replace(key="2", source_version=10, expected_version=0)
         yield from (A._replace(key=str(number)) for number in range(5, 9))
-        store.write([A._replace(key="4", source_version=7), A._replace(key="3", value=None)])
+        write([A._replace(key="4", source_version=7), A._replace(key="3", value=None)])
 
-    store.write(changes())
+    confirmed(lambda: store.write(changes(), "large"))
     assert store.get("employer", "6") is not None
 
 
@@ -135,7 +140,7 @@ def test_the_documented_rights_are_enough_and_none_is_too_many(
     with redis_with_replicas(tmp_path, 1) as (server, _), server.client() as client:
         url = f"{server.address}/3?acks=1"
         setup = open_store(f"redis://{url}")
-        setup.initialise(Parameters())
+        confirmed(lambda: setup.initialise(Parameters()))
         setup.close()
         rule = _documented_rule()
         client.execute_command("ACL", "SETUSER", "pdp", "on", ">p@ss", *rule)

@@ -19,6 +19,7 @@ from pdp.records.store import (
     Written,
     open_store,
 )
+from tests.contract.records.conftest import confirmed
 from tests.servers.redis import (
     RedisServer,
     redis_sentinels,
@@ -39,7 +40,7 @@ def servers(tmp_path: Path) -> Iterator[list[RedisServer]]:
 @pytest.fixture
 def store(servers: list[RedisServer]) -> Iterator[RecordStore]:
     store = open_store(f"{servers[0].url}?acks=1")
-    store.initialise(Parameters())
+    confirmed(lambda: store.initialise(Parameters()))
     yield store
     store.close()
 
@@ -51,8 +52,8 @@ def beat(store: RecordStore, number: int = 1) -> Beat:
 
 def test_nothing_counts_without_its_acknowledgement(servers: list[RedisServer], store: RecordStore) -> None:
     assert (store.acks, store.promotion_seconds) == (1, 0.0)
-    first = store.write([A], "id-1")
-    store.beat(beat(store))
+    first = confirmed(lambda: store.write([A], "id-1"))
+    confirmed(lambda: store.beat(beat(store)))
     servers[1].pause()
     try:
         for _ in range(2):
@@ -70,9 +71,10 @@ def test_nothing_counts_without_its_acknowledgement(servers: list[RedisServer], 
         assert store.view(9).behind == 1
     finally:
         servers[1].go_on()
-    assert store.write([A._replace(value=b"{}")], "id-2").position.seq == 2
-    assert store.write([A], "id-1") == first
-    store.beat(beat(store, 3))
+    second = confirmed(lambda: store.write([A._replace(value=b"{}")], "id-2"))
+    assert second.position.seq == 2
+    assert confirmed(lambda: store.write([A], "id-1")) == first
+    confirmed(lambda: store.beat(beat(store, 3)))
 
 
 def test_a_large_write_needs_acknowledgements_too(
@@ -82,7 +84,7 @@ def test_a_large_write_needs_acknowledgements_too(
     monkeypatch.setattr("pdp.records.redis_large._FOLLOW_MS", 100)
     monkeypatch.setattr("pdp.records.redis_large._FOLLOW_TIMES", 3)
     changes = [Change("item", str(number), b"x" * 50) for number in range(12_000)]
-    store.write(changes)
+    confirmed(lambda: store.write(changes, "large"))
     with servers[1].client() as replica:
         assert replica.hlen("{pdp:0}:doc:item") == 12_000
         assert not replica.keys("*staged*")
@@ -139,10 +141,10 @@ def _write_again(store: RecordStore, changes: list[Change], write_id: str) -> Wr
 def test_a_failover_is_followed(fleet: tuple[list[RedisServer], str]) -> None:
     servers, url = fleet
     store = open_store(url)
-    store.initialise(Parameters())
+    confirmed(lambda: store.initialise(Parameters()))
     assert (store.acks, store.promotion_seconds) == (1, 10.0)
-    before = store.write([A], "id-1")
-    store.beat(beat(store))
+    before = confirmed(lambda: store.write([A], "id-1"))
+    confirmed(lambda: store.beat(beat(store)))
     # Replicas have all of it, so that whichever is promoted does too.
     with servers[0].client() as primary:
         wait_for(lambda: primary.wait(2, 100) == 2)
@@ -151,8 +153,9 @@ def test_a_failover_is_followed(fleet: tuple[list[RedisServer], str]) -> None:
     assert after.position.seq == 2
     assert after.epoch != before.epoch
     assert store.members() == []
-    assert store.write([A], "id-1") == Written(0, after.epoch, before.position)
-    store.beat(beat(store, 2))
+    again = confirmed(lambda: store.write([A], "id-1"))
+    assert again == Written(0, after.epoch, before.position)
+    confirmed(lambda: store.beat(beat(store, 2)))
     delta = store.changes_since(before.position)
     assert delta is not None
     assert [step.position for step in delta.steps] == [after.position]
@@ -162,8 +165,8 @@ def test_a_failover_is_followed(fleet: tuple[list[RedisServer], str]) -> None:
 def test_a_deposed_primary_proves_nothing(fleet: tuple[list[RedisServer], str]) -> None:
     servers, url = fleet
     store = open_store(url)
-    store.initialise(Parameters())
-    confirmed = store.write([A], "id-1").position
+    confirmed(lambda: store.initialise(Parameters()))
+    stands = confirmed(lambda: store.write([A], "id-1")).position
     with servers[0].client() as primary:
         wait_for(lambda: primary.wait(2, 100) == 2)
     # It hangs, another one is promoted, and then it wakes up and believes to be the primary still.
@@ -175,7 +178,7 @@ def test_a_deposed_primary_proves_nothing(fleet: tuple[list[RedisServer], str]) 
     proofs = 0
     while time.monotonic() < deadline:
         with suppress(StoreError):
-            head = old.beat(Beat("two", 1, confirmed, 0, 4_000))
+            head = old.beat(Beat("two", 1, stands, 0, 4_000))
             # Nobody who was given a proof may lack what was confirmed elsewhere.
             assert head.position.seq >= 2
             proofs += 1

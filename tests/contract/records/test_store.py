@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from pdp.records.chain import ChangesDigest, next_chain
+from pdp.records.redis_large import PIECE
 from pdp.records.store import (
     Change,
     ConflictError,
@@ -157,7 +158,11 @@ def test_pages_are_in_the_order_of_code_points(store: RecordStore) -> None:
 
 
 @pytest.mark.parametrize("changed", [100, 3_000])
-def test_what_is_not_changed_while_a_snapshot_is_read_is_in_it(store: RecordStore, changed: int) -> None:
+def test_what_is_not_changed_while_a_snapshot_is_read_is_in_it(
+    store: RecordStore, changed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pdp.records.redis_write.PIECE", PIECE)
+    monkeypatch.setattr("pdp.records.redis_large._COPY_AT_ONCE", 1_000)
     keys = [f"{number:05}" for number in range(6_000)]
     store.write([Change("kind", key, b"{}") for key in keys])
     with store.snapshot() as snapshot:
