@@ -67,7 +67,7 @@ def test_a_spoiled_value_never_allows(
     before = asked.allows(portal.records, portal.request)
     whole = {REQUEST: portal.request, **portal.records}
     for _ in range(SPOILINGS):
-        place = data.draw(st.sampled_from(sorted(whole)))
+        place = data.draw(st.just(REQUEST) | st.sampled_from(sorted(whole)))  # few records let much through
         path, document = data.draw(spoiled(whole[place]))
         request = _allowed_with(asked, portal, place, document)
         if request is None or (path[0] in SCOPES.get(place[0], ()) and isinstance(at(document, path), str)):
