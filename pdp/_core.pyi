@@ -101,8 +101,8 @@ class Core:
         manual_clock: bool = False,
     ) -> Core:
         """`cache_bytes` 0 switches the decision cache off. `on_demand_bytes` above 0: kinds that the bundle
-        does not declare `replicated` are kept only as far as they are used, within this bound. `manual_clock`: the
-        clock of deadlines stands still but for `set_clock_ns` (for simulations)."""
+        does not declare `replicated` are kept only as far as they are used, within this bound.
+        `manual_clock`: the clock of deadlines stands still but for `set_clock_ns` (for simulations)."""
 
     policy: Policy | None
     """The policy that decides now."""
@@ -143,9 +143,7 @@ class Core:
         """On demand: the (kind, key) that decisions wait for, each given once; waits for the first. Changes
         to them that are applied from now on are kept. Releases the GIL."""
 
-    def supply(
-        self, shard: int, records: Sequence[tuple[str, str, bytes | None, int]], seq: int
-    ) -> bool:
+    def supply(self, shard: int, records: Sequence[tuple[str, str, bytes | None, int]], seq: int) -> bool:
         """On demand: records fetched at a position (None: there is none; version as stored, 0 with None).
         False when the shard's state is not at `seq` yet: apply what is missing, then supply again."""
 
