@@ -1,18 +1,20 @@
 """From a folder of sources or a built .tar.gz to a policy that the core runs.
 
 Sources are checked (`pdp.policy.check`) and compiled with the pinned OPA, once for each content: the built
-bundle is kept in a cache under its digest. A built bundle needs no OPA.
+bundle is kept in a cache under its digest. A built bundle needs no OPA, as long as the check that passed it
+is the one of this version; what another check passed is checked and compiled again, from the sources in it.
 """
 
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pdp.policy import archive, check
-from pdp.policy.archive import Built
+from pdp.policy.archive import WASM, Built
+from pdp.policy.check import compile_sources
 from pdp.policy.declaration import BundleError, Declaration
 from pdp.policy.opa import OPA_VERSION, Opa, OpaError, find_opa
 from pdp.policy.sources import Sources, content_digest, read_folder
@@ -20,7 +22,7 @@ from pdp.policy.sources import Sources, content_digest, read_folder
 if TYPE_CHECKING:
     from pdp import _core
 
-__all__ = ["Bundle", "BundleError", "build", "load_bundle", "open_bundle"]
+__all__ = ["Bundle", "BundleError", "build", "compile_sources", "load_bundle", "open_bundle"]
 
 EVALUATION_LIMIT_MS = 100
 EVALUATION_MEMORY_BYTES = 64 * 1024 * 1024
@@ -78,7 +80,7 @@ def load_bundle(
     return Bundle(
         policy=policy,
         revision=built.revision,
-        warnings=_warnings(built),
+        warnings=_warnings(Path(path), built),
         declaration=built.sources.declaration,
         schemas=built.sources.schemas,
         data=built.data,
@@ -92,13 +94,22 @@ def open_bundle(
     path: str | Path, *, opa: str | Path | None = None, cache_dir: str | Path | None = None
 ) -> Built:
     """As `load_bundle`, without handing it to the core."""
-    path = Path(path)
+    path, cache = Path(path), Path(cache_dir) if cache_dir else DEFAULT_CACHE
     if path.is_dir():
-        return _from_folder(path, opa, Path(cache_dir) if cache_dir else DEFAULT_CACHE)
+        return _from_sources(read_folder(path), opa, cache)
     try:
-        return archive.unpack(path.read_bytes(), path)
+        built = archive.unpack(path.read_bytes(), path)
     except OSError as error:
         raise BundleError(f"The policy bundle {path} cannot be read: {error.strerror or error}.") from error
+    if built.record.get("check") == check.digest() and built.record.get("opa") == OPA_VERSION:
+        return built
+    try:
+        return _from_sources(_sources_of(built), opa, cache)
+    except OpaError as error:
+        raise BundleError(
+            f"{path} was passed by the check of another version, and cannot be checked again: build it again "
+            f"with `pdp policy build`. {error}"
+        ) from error
 
 
 def build(folder: str | Path, *, opa: str | Path | None = None) -> bytes:
@@ -109,22 +120,7 @@ def build(folder: str | Path, *, opa: str | Path | None = None) -> bytes:
     return _build(read_folder(Path(folder)), find_opa(opa))
 
 
-def compile_sources(sources: Sources, opa: Opa) -> tuple[bytes, bytes]:
-    """(policy.wasm, merged data.json) of sources, unchecked. Raises BundleError."""
-    with tempfile.TemporaryDirectory(prefix="pdp-build-") as temporary:
-        staged = Path(temporary, "bundle")
-        staged.mkdir()
-        sources.write(staged)
-        output = Path(temporary, "bundle.tar.gz")
-        try:
-            opa.build(staged, entrypoint=sources.declaration.entrypoint, output=output)
-        except OpaError as error:
-            raise BundleError(f"{sources.origin} {error}") from error
-        return archive.compiled(output.read_bytes())
-
-
-def _from_folder(folder: Path, setting: str | Path | None, cache: Path) -> Built:
-    sources = read_folder(folder)
+def _from_sources(sources: Sources, setting: str | Path | None, cache: Path) -> Built:
     key = content_digest({**sources.files, ".opa": OPA_VERSION.encode(), ".check": check.digest().encode()})
     kept = cache / "bundles" / f"{key}.tar.gz"
     try:
@@ -132,19 +128,26 @@ def _from_folder(folder: Path, setting: str | Path | None, cache: Path) -> Built
     except (OSError, BundleError):
         content = _build(sources, find_opa(setting))
     _keep(kept, content)
-    return archive.unpack(content, folder)
+    return archive.unpack(content, sources.origin)
+
+
+def _sources_of(built: Built) -> Sources:
+    """What a built bundle was made of: the data is merged by now, the compiled policy is left out."""
+    files = {path: content for path, content in built.sources.files.items() if path != WASM}
+    return replace(built.sources, files=files)
 
 
 def _build(sources: Sources, opa: Opa) -> bytes:
-    findings = check.check_sources(sources, opa)
-    if findings:
-        first = findings[0]
-        more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    findings, found = check.check(sources, opa)
+    if found is None:
+        first, *others = findings
+        where = f"{first.place}: " if first.place else ""
+        more = f" (and {len(others)} more)" if others else ""
         raise BundleError(
-            f"{sources.origin} is refused: {first.place}: [{first.rule}] {first.message}{more}. "
+            f"{sources.origin} is refused: {where}[{first.rule}] {first.message.rstrip('.')}{more}. "
             f"`pdp policy check {sources.origin}` shows all."
         )
-    wasm, data = compile_sources(sources, opa)
+    wasm, data = found
     return archive.pack(sources, wasm=wasm, data=data, opa=opa.version, check=check.digest())
 
 
@@ -159,9 +162,7 @@ def _keep(target: Path, content: bytes) -> None:
         return
 
 
-def _warnings(built: Built) -> tuple[str, ...]:
-    if built.record.get("check") == check.digest():
+def _warnings(path: Path, built: Built) -> tuple[str, ...]:
+    if path.is_dir() or path.read_bytes() == built.archive:
         return ()
-    return (
-        f"{built.sources.origin} was checked by another version of pdp; build it again for this one's check.",
-    )
+    return (f"{path} was passed by the check of another version, so it was checked and compiled again.",)

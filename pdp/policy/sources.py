@@ -13,6 +13,9 @@ from pdp.policy.declaration import BundleError, Declaration, parse_declaration
 MANIFEST = ".manifest"
 DATA = ("data.json", "data.yaml", "data.yml")
 
+_MANIFEST_KEYS = ("roots", "revision", "metadata", "rego_version")
+"""With these letters: OPA would take any other case of them too."""
+
 _LARGEST_FILE = 16 * 1024 * 1024
 
 
@@ -95,9 +98,19 @@ def assemble(origin: Path, files: Mapping[str, bytes], tests: Mapping[str, bytes
         if path.startswith("schemas/"):
             _json_object(files[path], f"{origin}/{path}")
     manifest = _json_object(files[MANIFEST], f"{origin}/{MANIFEST}") if MANIFEST in files else {}
+    _check_manifest(manifest, f"{origin}/{MANIFEST}")
     if not any(path.endswith(".rego") for path in files):
         raise BundleError(f"{origin} holds no .rego file.")
     return Sources(origin, dict(sorted(files.items())), dict(sorted(tests.items())), declaration, manifest)
+
+
+def _check_manifest(manifest: Mapping[str, Any], name: str) -> None:
+    """Nothing that would make OPA read the bundle differently, such as another version of Rego."""
+    unknown = [key for key in manifest if key not in _MANIFEST_KEYS]
+    if unknown:
+        raise BundleError(f"{name} has an unknown key {unknown[0]!r}; known are {', '.join(_MANIFEST_KEYS)}.")
+    if manifest.get("rego_version", 1) != 1:
+        raise BundleError(f"{name} asks for another version of Rego than 1.")
 
 
 def _belongs(path: str) -> bool:

@@ -12,19 +12,35 @@ from collections.abc import Iterator, Sequence
 from pdp.policy.check import conflicts
 from pdp.policy.check.program import Program, flattened
 from pdp.policy.check.report import Report
+from pdp.policy.check.scope import Scope, declared
 from pdp.policy.check.syntax import Clause, Node, Path, Place, call_name, is_literal, variables
-from pdp.policy.check.terms import value_of
+from pdp.policy.check.terms import string_keys
 from pdp.policy.check.value import Value
-from pdp.policy.check.walk import Scope, Walk
+from pdp.policy.check.walk import Walk
 
 _FORMS = 'write it as `decision := {"allow": …, …}`'
 
 
-def check_allow(program: Program, report: Report) -> set[Path]:
-    """Walks what `allow` depends on. Gives the paths of the rules that were reached."""
-    walk = Walk(program, report)
-    _decision(walk, tuple(program.sources.declaration.entrypoint.split("/")))
-    return walk.visited
+def check_allow(program: Program, report: Report) -> None:
+    """Walks what `allow` depends on."""
+    _decision(Walk(program, report), entrypoint(program))
+
+
+def check_entrypoint(program: Program, report: Report) -> bool:
+    """Whether there is a rule that gives the decision."""
+    path = entrypoint(program)
+    if path in program.clauses or (*path, "allow") in program.clauses:
+        return True
+    what = f"There is no rule {'.'.join(('data', *path))}, which should give the decision."
+    if any(rule[: len(path)] == path for rule in program.clauses):
+        what = f"The decision {'.'.join(('data', *path))} has no `allow`."
+    report.add(_first(program, path), "entrypoint", what, _FORMS)
+    return False
+
+
+def entrypoint(program: Program) -> Path:
+    """The path of the rule that gives the decision."""
+    return tuple(program.sources.declaration.entrypoint.split("/"))
 
 
 def _decision(walk: Walk, path: Path) -> bool:
@@ -35,14 +51,8 @@ def _decision(walk: Walk, path: Path) -> bool:
     program, report = walk.program, walk.report
     clauses = program.clauses.get(path, [])
     named = program.clauses.get((*path, "allow"), [])
-    if not clauses and not named:
-        what = f"There is no rule data.{'.'.join(path)}, which should give the decision."
-        if any(rule[: len(path)] == path for rule in program.clauses):
-            what = f"The decision data.{'.'.join(path)} has no `allow`."
-        report.add(_first(program, path), "entrypoint", what, _FORMS)
-        return True
     if named:
-        walk.rule((*path, "allow"))
+        walk.rule((*path, "allow"), _first(program, path))
     definitions = [clause for clause in clauses if not clause.is_default]
     permits = [_definition(walk, clause, is_first=clause in definitions) for clause in flattened(clauses)]
     conflicts.check_conflicts(program, report, definitions, [Value() for _ in definitions])
@@ -63,19 +73,22 @@ def _definition(walk: Walk, clause: Clause, *, is_first: bool) -> bool:
             walk.body(clause.body, scope)
         return permits
     decision, held = _object(clause)
-    allow = _allow(decision)
-    if decision is None or allow is None:
+    allow = None
+    if decision is not None and string_keys(walk, decision, clause.module):
+        allow = next((item for key, item in decision["value"] if key["value"] == "allow"), None)
+    if allow is None:
         _refuse(walk.report, place, "has no `allow` that can be seen here")
         return True
     if is_literal(allow, False):
         return False
-    if not is_first:
+    if is_first:
+        needed = [expression for expression in _relevant(clause, allow) if expression is not held]
+        walk.body(needed, scope, allow)
+        walk.head(allow, scope)
+    else:
         word = "default" if clause.is_default else "else"
         message = f"This {word} of the decision may allow, and stands in when what stands before it fails."
         walk.report.add(place, f"permissive-{word}", message, "its `allow` can only be the literal false")
-        return True
-    walk.body([expression for expression in _relevant(clause, allow) if expression is not held], scope)
-    value_of(walk, allow, scope)
     return True
 
 
@@ -88,6 +101,8 @@ def _rule(program: Program, clause: Clause) -> Path | None:
     if any(term["type"] != "string" for term in terms[1:]) or terms[0]["type"] != "var":
         return None
     name = str(terms[0]["value"])
+    if name in {found for expression in clause.body for found in declared(expression)}:
+        return None
     start = ("data",) if name == "data" else program.named(clause.module, name)
     if not start or start[0] != "data":
         return None
@@ -98,23 +113,23 @@ def _rule(program: Program, clause: Clause) -> Path | None:
 def _object(clause: Clause) -> tuple[Node | None, Node | None]:
     """The object literal that a definition gives, and the expression that names it, if it has a name."""
     value = clause.value
-    if value is not None and value["type"] == "var":
-        for expression in clause.body:
-            terms = expression["terms"]
-            if (
-                isinstance(terms, list)
-                and call_name(terms[0]) == "assign"
-                and terms[1].get("value") == value["value"]
-            ):
-                return (terms[2] if terms[2]["type"] == "object" else None), expression
-        return None, None
-    return (value if value is not None and value["type"] == "object" else None), None
+    if value is None or value["type"] != "var":
+        return (value if value is not None and value["type"] == "object" else None), None
+    for expression in clause.body:
+        name, term = _assigned(expression)
+        if name == value["value"] and term is not None and term["type"] == "object":
+            return term, expression
+    return None, None
 
 
-def _allow(decision: Node | None) -> Node | None:
-    if decision is None:
-        return None
-    return next((item for key, item in decision["value"] if is_literal(key, "allow")), None)
+def _assigned(expression: Node) -> tuple[str, Node | None]:
+    """(name, term) of a plain `name := term`; ("", None) of anything else."""
+    terms = expression["terms"]
+    if expression.get("negated") or expression.get("with") or not isinstance(terms, list):
+        return "", None
+    if call_name(terms[0]) != "assign" or terms[1]["type"] != "var":
+        return "", None
+    return str(terms[1]["value"]), terms[2]
 
 
 def _relevant(clause: Clause, allow: Node) -> Iterator[Node]:
@@ -126,13 +141,12 @@ def _relevant(clause: Clause, allow: Node) -> Iterator[Node]:
     assigned: list[tuple[str, Node]] = []
     others: list[Node] = []
     for expression in clause.body:
-        terms = expression["terms"]
-        plain = isinstance(terms, list) and not expression.get("negated") and not expression.get("with")
-        if plain and call_name(terms[0]) == "assign" and terms[1]["type"] == "var":
-            assigned.append((str(terms[1]["value"]), expression))
+        name, term = _assigned(expression)
+        if term is not None:
+            assigned.append((name, expression))
         else:
             others.append(expression)
-            needed |= set(variables(terms))
+            needed |= set(variables(expression["terms"]))
     kept = _closure(assigned, needed)
     yield from (expression for expression in clause.body if expression in others or expression in kept)
 

@@ -8,8 +8,9 @@ from typing import Any
 class Finding:
     """One thing that is refused.
 
-    `file` is relative to the bundle, `row` and `col` count from 1 (0: the whole file), `rule` is the stable
-    id of the rule that refuses it, `source` the line as written, `hint` what to do instead.
+    `file` is relative to the bundle ("": the bundle itself), `row` and `col` count from 1 (0: the whole
+    file), `rule` is the stable id of the rule that refuses it, `source` the line as written, `hint` what to
+    do instead.
     """
 
     file: str
@@ -30,7 +31,8 @@ class Finding:
 
         `folder` goes before the file.
         """
-        lines = [f"{folder}{self.place}: [{self.rule}] {self.message}"]
+        place = f"{folder}{self.place}".rstrip("/")
+        lines = [f"{place}: [{self.rule}] {self.message}" if place else f"[{self.rule}] {self.message}"]
         if self.source.strip():
             before = "".join("\t" if sign == "\t" else " " for sign in self.source[: max(self.col - 1, 0)])
             lines += [f"    {self.source.rstrip()}", f"    {before}^"]

@@ -1,4 +1,8 @@
-"""Rule `host-builtin`: a policy calls only what OPA compiles into the WebAssembly itself."""
+"""Rule `host-builtin`: a policy calls only what OPA compiles into the WebAssembly itself.
+
+And what OPA means by an operator stays what it is: OPA lets a policy define `equal` or `internal.member_2`,
+and then `==` and `in` are that.
+"""
 
 from collections.abc import Iterator
 from itertools import takewhile
@@ -7,6 +11,21 @@ from pdp.policy.check.builtin_functions import ERASED, INSTEAD, NATIVE
 from pdp.policy.check.program import Program
 from pdp.policy.check.report import Report
 from pdp.policy.check.syntax import Clause, Module, Node, Path, calls
+
+_RENAME = "give it another name"
+
+
+def check_names(program: Program, report: Report) -> None:
+    """Refuses rules and imports with the name of an operator or a built-in function, in all files."""
+    roots = {name.split(".")[0] for name in NATIVE}
+    for module in program.modules:
+        for clause in module.clauses:
+            if ".".join(clause.path[len(module.package) :]) in NATIVE:
+                place = module.place(clause.head)
+                report.unknown(place, "a rule with the name of an operator or a built-in function", _RENAME)
+        for alias, node in module.import_nodes.items():
+            if alias in roots:
+                report.unknown(module.place(node), "an import with the name of a built-in function", _RENAME)
 
 
 def check_host_builtins(program: Program, report: Report, reachable: set[Path]) -> None:
@@ -31,9 +50,7 @@ def check_host_builtins(program: Program, report: Report, reachable: set[Path]) 
 def reachable_rules(program: Program, entrypoint: Path) -> set[Path]:
     """Paths of all rules that evaluating the entrypoint may reach (rather too many than too few)."""
     found: set[Path] = set()
-    waiting = [
-        path for path in program.clauses if path[: len(entrypoint)] == entrypoint or path == entrypoint
-    ]
+    waiting = list(program.touched(entrypoint))
     while waiting:
         path = waiting.pop()
         if path in found:
@@ -46,11 +63,7 @@ def reachable_rules(program: Program, entrypoint: Path) -> set[Path]:
 
 def _mentioned(program: Program, clause: Clause) -> Iterator[Path]:
     for start in _references(program, clause.module, clause.node):
-        rule = program.rule_at(start)
-        if rule is not None:
-            yield rule
-        else:
-            yield from (path for path in program.clauses if path[: len(start)] == start)
+        yield from program.touched(start)
 
 
 def _references(program: Program, module: Module, node: object) -> Iterator[Path]:

@@ -2,20 +2,18 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-import yaml
 
 from pdp.policy.check.shape import NULL, NUMBER, STRING, UNKNOWN, Fields, MapOf, Schema, Shape, both, either
 from pdp.policy.check.syntax import Clause, Module, Node, Path
-from pdp.policy.sources import DATA, Sources
+from pdp.policy.sources import Sources
 
 _MISSING = object()
 
 
 class Program:
-    """The modules of a bundle, indexed."""
+    """The modules of a bundle, indexed. `data`: its own data, as OPA reads and merges it."""
 
     def __init__(self, sources: Sources, modules: Sequence[Module]) -> None:
         self.sources = sources
@@ -23,23 +21,29 @@ class Program:
         self.files = {module.file: module for module in modules}
         self.clauses: dict[Path, list[Clause]] = defaultdict(list)
         self.documents: set[Path] = set()
+        self._names: set[Path] = set()
         for module in modules:
             for clause in module.clauses:
                 self.clauses[clause.path].append(clause)
+                self._names.add((*module.package, str(clause.head["ref"][0]["value"])))
                 self.documents.update(clause.path[:length] for length in range(len(clause.path)))
-        self.data = base_data(sources)
+        self.data: Mapping[str, Any] = {}
         self.input = input_shape(sources)
 
     def rule_at(self, path: Path) -> Path | None:
         """The rule that a path leads to or into: its own path; None when no rule is on the way."""
-        for length in range(1, len(path) + 1):
-            if path[:length] in self.clauses:
-                return path[:length]
-        return None
+        lengths = range(len(path), 0, -1)
+        return next((path[:length] for length in lengths if path[:length] in self.clauses), None)
+
+    def touched(self, path: Path) -> Iterator[Path]:
+        """The paths of all rules that a path leads to, into, or that lie beneath it."""
+        for rule in self.clauses:
+            if rule == path[: len(rule)] or path == rule[: len(path)]:
+                yield rule
 
     def named(self, module: Module, name: str) -> Path | None:
         """What a bare name in a module stands for: a rule of its package, an import, or (None) neither."""
-        if (*module.package, name) in self.clauses or (*module.package, name) in self.documents:
+        if (*module.package, name) in self._names:
             return ("data", *module.package, name)
         return module.imports.get(name)
 
@@ -57,22 +61,6 @@ class Program:
         if len(start) < 2 or start[0] != "data":
             return None
         return start[1:] if start[1:] in self.clauses else None
-
-
-def base_data(sources: Sources) -> dict[str, Any]:
-    """data.json and data.yaml of all folders, each under the path of its folder."""
-    merged: dict[str, Any] = {}
-    for file in sources.files:
-        folder, _, name = file.rpartition("/")
-        if name not in DATA:
-            continue
-        content = sources.files[file]
-        value = json.loads(content) if name.endswith(".json") else yaml.safe_load(content)
-        target = merged
-        for part in folder.split("/") if folder else ():
-            target = target.setdefault(part, {})
-        _merge(target, json.loads(json.dumps(value, default=str)))
-    return merged
 
 
 def input_shape(sources: Sources) -> Shape:
@@ -108,13 +96,3 @@ def flattened(clauses: Iterable[Clause]) -> Iterable[Clause]:
 def _schema(sources: Sources, path: str, *, times: bool) -> Shape:
     document = json.loads(sources.files[path])
     return Schema(document, document, times=times)
-
-
-def _merge(target: dict[str, Any], value: Any) -> None:
-    if not isinstance(value, dict):
-        return
-    for key, item in value.items():
-        if isinstance(item, dict) and isinstance(target.get(key), dict):
-            _merge(target[key], item)
-        else:
-            target[key] = item

@@ -13,6 +13,8 @@ from typing import Any
 Kinds = frozenset[str] | None
 """JSON kinds (and "set") that a value can have; None: unknown. Empty: never defined."""
 
+DATE_TIME = "date-time"
+
 _DEEPEST = 24
 
 
@@ -27,6 +29,10 @@ class Shape(ABC):
     def child(self, key: str | None) -> "Shape":
         """What stands under `key`, where that is defined; None: under any key."""
         return self._child(key)
+
+    def item(self, position: int) -> "Shape":  # noqa: ARG002 - where positions say more, they are told apart
+        """What stands at a position of an array."""
+        return self._child(None)
 
     @abstractmethod
     def _kinds(self) -> Kinds: ...
@@ -118,6 +124,10 @@ class Either(Shape):
     def _child(self, key: str | None, /) -> Shape:
         return either(shape.child(key) for shape in self.shapes)
 
+    def item(self, position: int) -> Shape:
+        """As of one of them."""
+        return either(shape.item(position) for shape in self.shapes)
+
 
 @dataclass(frozen=True)
 class Both(Shape):
@@ -137,6 +147,10 @@ class Both(Shape):
         if self.kinds is not None and not self.kinds & {"array", "object", "set"}:
             return NEVER
         return both(shape.child(key) for shape in self.shapes)
+
+    def item(self, position: int) -> Shape:
+        """As of all of them."""
+        return both(shape.item(position) for shape in self.shapes)
 
 
 class Schema(Shape):
@@ -162,7 +176,7 @@ class Schema(Shape):
             return []
         parts: list[Shape] = []
         if "$ref" in node:
-            parts.append(self._at(_resolve(self._root, str(node["$ref"]))))
+            parts.append(self._at(resolve(self._root, str(node["$ref"]))))
         parts += [self._at(item) for item in node.get("allOf") or ()]
         parts += [either(map(self._at, node[word])) for word in ("anyOf", "oneOf") if node.get(word)]
         return parts
@@ -180,17 +194,20 @@ class Schema(Shape):
         node = self._node
         if not isinstance(node, Mapping):
             return None if node is True else frozenset()
-        if "const" in node:
-            return frozenset({_kind(node["const"])})
-        if "enum" in node:
-            return frozenset(_kind(value) for value in node["enum"])
         words = node.get("type")
-        if words is None:
-            return None
-        named = {"integer": "number"}
-        kinds = frozenset(named.get(word, word) for word in ([words] if isinstance(words, str) else words))
-        if node.get("format") == "date-time" and self._times:
-            return frozenset({"number"})
+        kinds: Kinds = None
+        if "const" in node:
+            kinds = frozenset({_kind(node["const"])})
+        elif "enum" in node:
+            kinds = frozenset(_kind(value) for value in node["enum"])
+        elif words is not None:
+            named = {"integer": "number"}
+            kinds = frozenset(
+                named.get(word, word) for word in ([words] if isinstance(words, str) else words)
+            )
+        if kinds is not None and self._times and node.get("format") == DATE_TIME:
+            # The host turns the text into a number, and leaves anything else that the type lets in.
+            kinds = frozenset("number" if kind == "string" else kind for kind in kinds)
         return kinds
 
     def _own_child(self, key: str | None) -> Shape:
@@ -249,6 +266,23 @@ class Fields(Shape):
 
 
 @dataclass(frozen=True)
+class Items(Shape):
+    """An array of exactly these items."""
+
+    items: tuple[Shape, ...]
+
+    def _kinds(self) -> Kinds:
+        return frozenset({"array"})
+
+    def _child(self, _: str | None, /) -> Shape:
+        return either(self.items)
+
+    def item(self, position: int) -> Shape:
+        """The item there."""
+        return self.items[position] if position < len(self.items) else NEVER
+
+
+@dataclass(frozen=True)
 class MapOf(Shape):
     """A collection of this kind whose elements all have one shape."""
 
@@ -295,11 +329,13 @@ def _kind(value: Any) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def _resolve(root: Any, pointer: str) -> Any:
-    if not pointer.startswith("#"):
-        return True
+def resolve(root: Any, pointer: str) -> Any:
+    """What a `$ref` within a schema points to; True (anything) when it is not there to be seen."""
     node = root
-    for part in pointer[1:].split("/")[1:]:
+    start, *parts = pointer.split("/")
+    if start != "#" or "%" in pointer:
+        return True
+    for part in parts:
         name = part.replace("~1", "/").replace("~0", "~")
         if not isinstance(node, Mapping) or name not in node:
             return True

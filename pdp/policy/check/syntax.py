@@ -14,7 +14,8 @@ from pdp.policy.sources import Sources
 
 Node = Mapping[str, Any]
 Path = tuple[str, ...]
-Kind = Literal["complete", "function", "set", "object"]
+Kind = Literal["complete", "function", "set", "object", "other"]
+"""`object` is `r[key] := value`; `other` are heads such as `r[key] contains value`."""
 
 COMPREHENSIONS = {"setcomprehension": "set", "arraycomprehension": "array", "objectcomprehension": "object"}
 SCALARS = ("null", "boolean", "number", "string")
@@ -70,6 +71,7 @@ class Module:
     file: str
     package: Path
     imports: Mapping[str, Path]
+    import_nodes: Mapping[str, Node]
     lines: Sequence[str]
     annotations: Sequence[Node]
     clauses: list[Clause] = field(default_factory=list)
@@ -92,11 +94,13 @@ def parse(sources: Sources, opa: Opa, folder: Any) -> list[Module]:
 def _module(file: str, tree: Node, text: str) -> Module:
     package = tuple(str(term["value"]) for term in tree["package"]["path"][1:])
     imports: dict[str, Path] = {}
+    nodes: dict[str, Node] = {}
     for node in tree.get("imports") or ():
         path = tuple(str(term["value"]) for term in node["path"]["value"])
         if path[0] in ("data", "input"):
             imports[str(node.get("alias") or path[-1])] = path
-    module = Module(file, package, imports, text.splitlines(), tree.get("annotations") or ())
+            nodes[str(node.get("alias") or path[-1])] = node
+    module = Module(file, package, imports, nodes, text.splitlines(), tree.get("annotations") or ())
     module.clauses = [clause(module, rule) for rule in tree.get("rules") or ()]
     return module
 
@@ -110,18 +114,11 @@ def clause(module: Module, rule: Node) -> Clause:
         if term["type"] != "string":
             break
         static.append(str(term["value"]))
-    kind: Kind = "complete"
-    if "args" in head:
-        kind = "function"
-    elif "value" not in head:
-        kind = "set"
-    elif len(static) < len(ref):
-        kind = "object"
-    body = [expression for expression in rule.get("body") or () if not expression.get("generated")]
+    body = [expression for expression in rule.get("body") or () if not _is_filler(expression)]
     return Clause(
         module=module,
         path=(*module.package, *static),
-        kind=kind,
+        kind=_kind(head, is_static=len(static) == len(ref)),
         head=head,
         body=body,
         is_default=bool(rule.get("default")),
@@ -130,17 +127,30 @@ def clause(module: Module, rule: Node) -> Clause:
     )
 
 
+def _kind(head: Node, *, is_static: bool) -> Kind:
+    if "args" in head:
+        return "function" if is_static else "other"
+    if "value" not in head:
+        return "set" if is_static else "other"
+    return "complete" if is_static else "object"
+
+
+def _is_filler(expression: Node) -> bool:
+    """The `true` that OPA puts in a rule without a body."""
+    return bool(expression.get("generated")) and is_literal(expression["terms"], True)
+
+
 def constant(term: Node | None) -> tuple[bool, Any]:
     """(True, value) when a term is built of literals only; (False, None) otherwise."""
-    if term is None:
+    if not isinstance(term, Mapping) or "type" not in term:
         return False, None
     kind, value = term["type"], term.get("value")
     if kind in SCALARS:
-        return True, value
+        return True, int(value) if isinstance(value, float) and value.is_integer() else value
     if kind in ("array", "set"):
         parts = [constant(item) for item in value or ()]
         found = [item for _, item in parts]
-        return all(known for known, _ in parts), sorted(found, key=repr) if kind == "set" else found
+        return all(known for known, _ in parts), ("set", *sorted(found, key=repr)) if kind == "set" else found
     if kind == "object":
         pairs = [(constant(key), constant(item)) for key, item in value or ()]
         known = all(key[0] and item[0] for key, item in pairs)
@@ -152,6 +162,11 @@ def is_literal(term: Node | None, value: Any) -> bool:
     """Whether a term is just this literal."""
     known, found = constant(term)
     return known and type(found) is type(value) and bool(found == value)
+
+
+def is_wildcard(term: Node) -> bool:
+    """Whether a term is a `_`. OPA numbers them: each is another variable."""
+    return term["type"] == "var" and str(term["value"]).startswith("$")
 
 
 def call_name(operator: Node) -> str:

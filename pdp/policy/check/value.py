@@ -1,78 +1,69 @@
-"""What the check knows of a value beneath `allow`."""
+"""What the check knows of a value beneath `allow`.
 
-from collections.abc import Iterable
+A value is exact: when it is defined it is what it should be. Or something is doubtful about it, and then only
+the few uses are accepted in which a failure makes it harder to pass. A doubt never hides inside another
+value: what is doubtful may not be put into a collection.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from pdp.policy.check.shape import UNKNOWN, MapOf, Shape, either
+from pdp.policy.check.shape import UNKNOWN, Shape, either
 from pdp.policy.check.syntax import Place
+
+Flaw = Literal["lossy", "low", "false"]
+"""`lossy`: a collection that lacks the elements whose code was undefined or failed. `low`: a number that may
+therefore be too low. `false`: its false may stand for a failure; its true may be trusted."""
 
 
 @dataclass(frozen=True)
-class Origin:
-    """What made a value doubtful, and where."""
+class Doubt:
+    """What is doubtful about a value, what made it so, and where."""
 
+    flaw: Flaw
     place: Place
     what: str
+
+    @property
+    def origin(self) -> str:
+        """What made it so, with its place."""
+        return f"{self.what} ({self.place.file}:{self.place.row})"
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value, abstractly.
-
-    `lossy`: a collection that lacks the elements whose code was undefined or failed, so it may be too small.
-    `low`: a number that may therefore be too low. `fallback`: its `false` may stand for something undefined.
-    `many`: may have several values at once, because it comes from an iteration. `element` and `fields` tell
-    what stands in a collection that the policy itself built.
-    """
+    """A value, abstractly. `many`: it may have several values at once, because it comes from an iteration."""
 
     shape: Shape = UNKNOWN
-    lossy: Origin | None = None
-    low: Origin | None = None
-    fallback: Origin | None = None
+    doubts: frozenset[Doubt] = frozenset()
     many: bool = False
-    element: "Value | None" = None
-    fields: "tuple[tuple[str, Value], ...] | None" = None
+
+    def flawed(self, *flaws: Flaw) -> Iterator[Doubt]:
+        """The doubts of these kinds, in a stable order."""
+        for doubt in sorted(self.doubts, key=lambda doubt: (doubt.flaw, doubt.origin)):
+            if doubt.flaw in flaws:
+                yield doubt
 
     @property
-    def doubt(self) -> Origin | None:
-        """What makes the value doubtful, itself or anything inside."""
-        inside = [value for _, value in self.fields or ()] + ([self.element] if self.element else [])
-        return self.lossy or self.low or self.fallback or next((v.doubt for v in inside if v.doubt), None)
+    def exact(self) -> "Value":
+        """The value without its doubts, once they were refused or cannot matter."""
+        return replace(self, doubts=frozenset()) if self.doubts else self
 
     def child(self, key: str | None, *, many: bool) -> "Value":
-        """What stands under a key (None: some key that is not known here)."""
-        found: Value
-        if self.fields is not None:
-            fields = dict(self.fields)
-            found = join(fields.values()) if key is None else fields.get(key, Value(self.shape.child(key)))
-        elif self.element is not None:
-            found = self.element
-        else:
-            found = Value(self.shape.child(key))
-        return replace(found, many=self.many or many or found.many)
+        """What stands under a key (None: some key that is not known here). Elements are always exact."""
+        return Value(self.shape.child(key), many=self.many or many)
+
+    def item(self, position: int) -> "Value":
+        """What stands at a position of an array."""
+        return Value(self.shape.item(position), many=self.many)
 
 
 def join(values: Iterable[Value]) -> Value:
     """One of several values."""
     found = list(values)
-    if not found:
-        return Value()
-    if len(found) == 1:
-        return found[0]
-    inside = [value.child(None, many=False) for value in found if value.fields is not None or value.element]
     return Value(
-        shape=either(value.shape for value in found),
-        lossy=next((value.lossy for value in found if value.lossy), None),
-        low=next((value.low for value in found if value.low), None),
-        fallback=next((value.fallback for value in found if value.fallback), None),
+        shape=either(value.shape for value in found) if found else UNKNOWN,
+        doubts=frozenset(doubt for value in found for doubt in value.doubts),
         many=any(value.many for value in found),
-        element=join(inside) if inside else None,
-    )
-
-
-def collection(kind: str, elements: Iterable[Value], lossy: Origin | None = None) -> Value:
-    """A collection that the policy builds from these elements."""
-    element = join(elements)
-    return Value(
-        shape=MapOf(kind, element.shape), lossy=lossy, element=element, many=element.many and lossy is None
     )

@@ -1,45 +1,26 @@
 """Walks everything that `allow` depends on and asks the rules about each piece.
 
 What is walked is positive: every condition must hold, so code that is undefined or fails can only make a rule
-not fire. The rules refuse the places where that would make something pass after all. A body's expressions are
-looked at several times, silently until all its variables are known, because their order means nothing in
-Rego.
+not fire. The rules refuse the places where that would make something pass after all, and so does the walk
+with every form that it does not know (`unknown-form`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pdp.policy.check import conflicts, doubts, fallbacks
+from pdp.policy.check import conflicts, doubts, fallbacks, kinds, patterns
+from pdp.policy.check.builtin_functions import MEMBERSHIP, TYPE_TESTS
 from pdp.policy.check.calls import call
 from pdp.policy.check.program import Program
 from pdp.policy.check.report import Report
-from pdp.policy.check.shape import BOOLEAN, Of, both
-from pdp.policy.check.syntax import Clause, Module, Node, Path, call_name, canonical
-from pdp.policy.check.terms import unbound, value_of
-from pdp.policy.check.value import Origin, Value, collection, join
+from pdp.policy.check.scope import Scope, Unbound
+from pdp.policy.check.shape import BOOLEAN, MapOf
+from pdp.policy.check.syntax import Clause, Node, Path, Place, call_name
+from pdp.policy.check.terms import exact, value_of
+from pdp.policy.check.value import Doubt, Value, join
 
-_SILENT_PASSES = 2
-_NARROWING = {
-    f"is_{kind}": kind for kind in ("array", "boolean", "null", "number", "object", "set", "string")
-}
-
-
-class Scope:
-    """Variables of a body, and what its `is_…` conditions tell of terms.
-
-    A variable is None until it is bound.
-    """
-
-    def __init__(self, module: Module, outer: "Scope | None" = None) -> None:
-        self.module = module
-        self.variables: dict[str, Value | None] = dict(outer.variables) if outer else {}
-        self.narrowed: dict[str, str] = dict(outer.narrowed) if outer else {}
-
-    def bind(self, name: str, value: Value) -> None:
-        """Gives a variable its value; a wildcard has none."""
-        if not name.startswith("$"):
-            self.variables[name] = value
+_EXPRESSION = {"index", "location", "terms", "negated", "with", "generated"}
+_PAIRS = "make it a set of pairs: `contains [key, value]`, asked with `some [key, value] in …`"
 
 
 class Walk:
@@ -51,200 +32,176 @@ class Walk:
         self.visited: set[Path] = set()
         self._values: dict[object, Value] = {}
 
-    def rule(self, path: Path) -> Value:
-        """What a rule gives, looked at once."""
-        key: object = path
-        if key not in self._values:
-            self._values[key] = Value()
-            with self._silent(is_silent=False):
-                self._values[key] = self._rule(path)
-        return self._values[key]
+    def rule(self, path: Path, place: Place) -> Value:
+        """What a rule gives, looked at once. `place`: where it is asked."""
+        overlapping = path in self.program.documents or self.program.base(path)[0]
+        if overlapping or any(path[:length] in self.program.clauses for length in range(1, len(path))):
+            what = f"which rules or data {'.'.join(('data', *path))} means: several overlap"
+            self.report.unknown(place, what, "give rules, packages and data names of their own")
+        if path not in self._values:
+            self._values[path] = self._rule(path)
+        return self._values[path]
 
     def function(self, path: Path, arguments: Sequence[Value]) -> Value:
         """What a function gives for such arguments, looked at once for each kind of arguments."""
-        key: object = (path, tuple(arguments), self.report.silent)
+        key: object = (path, tuple(arguments))
         if key not in self._values:
-            self._values[key] = Value()
             self._values[key] = self._clauses(path, [replace(value, many=False) for value in arguments])
         return self._values[key]
 
-    def body(self, body: Sequence[Node], scope: Scope) -> None:
-        """Looks at a body's expressions and binds its variables in the scope."""
-        for expression in body:
-            self._declare(expression, scope)
-        with self._silent(is_silent=True):
-            for _ in range(_SILENT_PASSES):
-                for expression in body:
+    def body(self, body: Sequence[Node], scope: Scope, *heads: Node) -> None:
+        """Looks at a body's expressions and gives its variables, and those of its head, their values."""
+        scope.open(self.program, body, heads)
+        waiting = list(body)
+        while waiting:
+            later: list[tuple[Node, str]] = []
+            for expression in waiting:
+                try:
                     self._expression(expression, scope)
-        for expression in body:
-            self._expression(expression, scope)
+                except Unbound as unbound:
+                    if not scope.owns(unbound.name):
+                        raise
+                    later.append((expression, unbound.name))
+            if len(later) == len(waiting):
+                for expression, name in later:
+                    self._valueless(scope.module.place(expression), name)
+                return
+            waiting = [expression for expression, _ in later]
+
+    def head(self, term: Node, scope: Scope) -> Value:
+        """The term that a body gives."""
+        try:
+            return value_of(self, term, scope)
+        except Unbound as unbound:
+            if not scope.owns(unbound.name):
+                raise
+            self._valueless(scope.module.place(term), unbound.name)
+            return Value()
 
     def comprehension(self, term: Node, kind: str, scope: Scope) -> Value:
         """A comprehension: a collection that lacks what failed."""
+        place = scope.module.place(term)
+        if kind == "object":
+            self._two_values(place, "An object comprehension")
+            return Value()
         inner = Scope(scope.module, scope)
-        self.body(term["value"]["body"], inner)
-        head = term["value"].get("value") or term["value"].get("term")
-        element = value_of(self, head, inner)
-        if "key" in term["value"]:
-            doubts.require_plain(
-                self.report, scope.module.place(term), value_of(self, term["value"]["key"], inner), "This key"
-            )
-        return collection(
-            kind, [element], Origin(scope.module.place(term), f"{_article(kind)} comprehension")
-        )
+        head = term["value"]["term"]
+        self.body(term["value"]["body"], inner, head)
+        found = self.head(head, inner)
+        doubts.require_exact(self.report, scope.module.place(head), found, "This element")
+        lossy = Doubt("lossy", place, f"{'an' if kind == 'array' else 'a'} {kind} comprehension")
+        return Value(MapOf(kind, found.shape), frozenset({lossy}))
 
     def _rule(self, path: Path) -> Value:
         self.visited.add(path)
         clauses = self.program.clauses[path]
-        if all(clause.kind in ("complete", "function") for clause in clauses):
-            return self._clauses(path, ())
-        elements = [self._clause(clause, ()) for clause in clauses if not clause.is_default]
         first = clauses[0]
-        kind = "set" if first.kind == "set" else "object"
-        origin = Origin(first.module.place(first.head), f"the partial {kind} {first.path[-1]}")
-        return collection(kind, [replace(element, many=False) for element in elements], origin)
+        place = first.module.place(first.head)
+        forms = {clause.kind for clause in clauses}
+        if forms == {"complete"}:
+            return self._clauses(path, ())
+        if forms == {"set"}:
+            elements = [self._clause(clause, ()) for clause in clauses]
+            for clause, element in zip(clauses, elements, strict=True):
+                doubts.require_exact(self.report, clause.module.place(clause.head), element, "This element")
+            lossy = Doubt("lossy", place, f"the partial set {path[-1]}")
+            return Value(MapOf("set", join(elements).shape), frozenset({lossy}))
+        if forms == {"object"}:
+            self._two_values(place, "A partial object")
+        elif forms == {"function"}:
+            self.report.unknown(place, f"what {path[-1]} is without a call", "call it")
+        else:
+            self.report.unknown(place, f"a rule such as {path[-1]}", "a rule with one value, or `contains`")
+        return Value()
 
     def _clauses(self, path: Path, arguments: Sequence[Value]) -> Value:
         self.visited.add(path)
         clauses = self.program.clauses[path]
         values: list[Value] = []
-        fallback: Origin | None = None
+        fallback: set[Doubt] = set()
         for clause in clauses:
-            if clause.is_default:
-                fallback = fallbacks.default_of(self.report, clause) or fallback
-                continue
-            value, origin = self._chain(clause, arguments)
-            values.append(value)
-            fallback = fallback or origin
+            doubt = fallbacks.default_of(self.report, clause) if clause.is_default else None
+            if not clause.is_default:
+                value, doubt = self._chain(clause, arguments)
+                values.append(value)
+            fallback |= {doubt} if doubt else set()
         conflicts.check_conflicts(self.program, self.report, clauses, values)
-        found = replace(join(values), many=False)
-        if fallback is not None:
-            found = replace(found, shape=both([found.shape]) if values else BOOLEAN, fallback=fallback)
-        return found
+        found = join([*values, *([Value(BOOLEAN, frozenset(fallback))] if fallback else [])])
+        return replace(found, many=False)
 
-    def _chain(self, clause: Clause, arguments: Sequence[Value]) -> tuple[Value, Origin | None]:
+    def _chain(self, clause: Clause, arguments: Sequence[Value]) -> tuple[Value, Doubt | None]:
         """A clause and its `else` clauses."""
         values = [self._clause(clause, arguments)]
-        fallback: Origin | None = None
+        fallback: Doubt | None = None
         following = clause.otherwise
         while following is not None:
-            origin = fallbacks.else_of(self.report, following)
-            fallback = fallback or origin
-            if origin is None:
+            doubt = fallbacks.else_of(self.report, following)
+            fallback = fallback or doubt
+            if doubt is None:
                 values.append(self._clause(following, arguments))
             following = following.otherwise
         return join(values), fallback
 
     def _clause(self, clause: Clause, arguments: Sequence[Value]) -> Value:
         scope = Scope(clause.module)
-        for term, value in zip(clause.arguments, arguments, strict=False):
-            self.bind_pattern(term, value, scope)
-        self.body(clause.body, scope)
+        patterns.parameters(self, clause, arguments, scope)
         head = clause.value if clause.value is not None else clause.head["key"]
-        return value_of(self, head, scope)
-
-    def _declare(self, expression: Node, scope: Scope) -> None:
-        terms = expression["terms"]
-        if isinstance(terms, Mapping) and "symbols" in terms:
-            for symbol in terms["symbols"]:
-                declared = symbol["value"][1:-1] if symbol["type"] == "call" else [symbol]
-                for term in declared:
-                    self._hide(term, scope)
-        elif isinstance(terms, list) and call_name(terms[0]) == "assign":
-            self._hide(terms[1], scope)
-        elif isinstance(terms, list) and len(terms) == 2 and call_name(terms[0]) in _NARROWING:
-            scope.narrowed[canonical(terms[1])] = _NARROWING[call_name(terms[0])]
-
-    def _hide(self, term: Node, scope: Scope) -> None:
-        """Declares the variables in a pattern: outer ones of the same name are others."""
-        if term["type"] == "var":
-            scope.variables[str(term["value"])] = None
-        elif term["type"] == "array":
-            for item in term["value"]:
-                self._hide(item, scope)
-        elif term["type"] == "object":
-            for _, item in term["value"]:
-                self._hide(item, scope)
+        self.body(clause.body, scope, head)
+        return self.head(head, scope)
 
     def _expression(self, expression: Node, scope: Scope) -> None:
         place = scope.module.place(expression)
+        terms = expression["terms"]
+        if set(expression) - _EXPRESSION:
+            self.report.unknown(place, "this condition", "say it with comparisons")
         for changed in expression.get("with") or ():
             fallbacks.modifier(self.report, scope.module.place(changed["target"]))
         if expression.get("negated"):
             fallbacks.negation(self.report, place)
-            return
-        terms = expression["terms"]
-        if isinstance(terms, list):
+        elif isinstance(terms, list):
             self._operation(expression, terms, scope)
         elif "symbols" in terms:
-            for symbol in terms["symbols"]:
-                self._some(symbol, scope)
+            self._some(terms["symbols"], scope)
         elif "domain" in terms:
             self._every(terms, scope)
         else:
-            value_of(self, terms, scope)
+            doubts.check_truth(self.report, place, value_of(self, terms, scope))
 
     def _operation(self, expression: Node, terms: Sequence[Node], scope: Scope) -> None:
         name = call_name(terms[0])
-        if name in ("assign", "eq"):
-            for pattern, source in ((terms[1], terms[2]), (terms[2], terms[1])):
-                if self._is_pattern(pattern, scope, assigned=name == "assign" and pattern is terms[1]):
-                    self.bind_pattern(pattern, value_of(self, source, scope), scope)
-                    return
-        call(self, expression, terms[0], terms[1:], scope)
+        if name == "assign" and len(terms) == 3:
+            patterns.bind(self, terms[1], value_of(self, terms[2], scope), scope)
+        elif name != "eq" or not patterns.unify(self, terms[1], terms[2], scope):
+            found = call(self, expression, terms[0], terms[1:], scope)
+            doubts.check_truth(self.report, scope.module.place(expression), found)
+            if name in TYPE_TESTS and len(terms) == 2 and not self.program.function(scope.module, terms[0]):
+                scope.note(name, terms[1])
 
-    def _is_pattern(self, term: Node, scope: Scope, *, assigned: bool) -> bool:
-        if term["type"] == "var":
-            return assigned or unbound(self.program, term, scope)
-        if term["type"] in ("array", "object"):
-            items = term["value"] if term["type"] == "array" else [item for _, item in term["value"]]
-            return any(self._is_pattern(item, scope, assigned=assigned) for item in items)
-        return False
-
-    def bind_pattern(self, term: Node, value: Value, scope: Scope) -> None:
-        """Binds the variables of a pattern to (parts of) a value."""
-        if term["type"] == "var":
-            scope.bind(str(term["value"]), value)
-        elif term["type"] == "array":
-            for position, item in enumerate(term["value"]):
-                self.bind_pattern(item, value.child(str(position), many=False), scope)
-        elif term["type"] == "object":
-            for key, item in term["value"]:
-                name = str(key["value"]) if key["type"] == "string" else None
-                self.bind_pattern(item, value.child(name, many=name is None), scope)
-
-    def _some(self, symbol: Node, scope: Scope) -> None:
-        if symbol["type"] != "call":
-            return
-        *patterns, domain_term = symbol["value"][1:]
-        domain = value_of(self, domain_term, scope)
-        self.bind_pattern(patterns[-1], domain.child(None, many=True), scope)
-        if len(patterns) == 2:
-            self.bind_pattern(patterns[0], Value(domain.shape.keys, many=True), scope)
+    def _some(self, symbols: Sequence[Node], scope: Scope) -> None:
+        for symbol in symbols:
+            if symbol["type"] == "call" and call_name(symbol["value"][0]) in MEMBERSHIP:
+                patterns.some(self, symbol, scope)
+            elif symbol["type"] != "var":
+                self.report.unknown(scope.module.place(symbol), "this some", "`some x in …`")
 
     def _every(self, terms: Node, scope: Scope) -> None:
-        domain = value_of(self, terms["domain"], scope)
-        doubts.check_domain(self.report, scope.module.place(terms["domain"]), domain)
+        domain = exact(self, terms["domain"], scope, "This every")
+        kinds.check_domain(self.report, scope.module.place(terms["domain"]), domain)
         inner = Scope(scope.module, scope)
-        if terms.get("key"):
-            self.bind_pattern(terms["key"], Value(domain.shape.keys), inner)
-        self.bind_pattern(terms["value"], replace(domain.child(None, many=False), many=False), inner)
+        key = terms.get("key")
+        pairs = [(terms["value"], domain.child(None, many=False))]
+        pairs += [(key, Value(domain.shape.keys))] if key else []
+        for term, value in pairs:
+            if term["type"] != "var":
+                self.report.unknown(scope.module.place(term), "this every", "`every x in …`")
+            inner.declare(str(term["value"]))
+            inner.bind(str(term["value"]), replace(value, many=False))
         self.body(terms["body"], inner)
 
-    def narrow(self, term: Node, value: Value, scope: Scope) -> Value:
-        """Adds what an `is_…` condition of the same body says of a term."""
-        kind = scope.narrowed.get(canonical(term)) if scope.narrowed else None
-        return replace(value, shape=both([value.shape, Of(frozenset({kind}))])) if kind else value
+    def _valueless(self, place: Place, name: str) -> None:
+        what = f"how {name} gets its value"
+        self.report.unknown(place, what, "give it one with `:=` or `some … in`, in the same body")
 
-    @contextmanager
-    def _silent(self, *, is_silent: bool) -> Iterator[None]:
-        before = self.report.silent
-        self.report.silent = is_silent
-        try:
-            yield
-        finally:
-            self.report.silent = before
-
-
-def _article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+    def _two_values(self, place: Place, what: str) -> None:
+        message = f"{what} could have two values under one key: when one of them fails, the other one counts."
+        self.report.add(place, "can-conflict", message, _PAIRS)

@@ -21,8 +21,8 @@ holds if input.resource.type == "portal"
 # METADATA
 # description: No restriction. A login on behalf of another employer cannot have one.
 holds if {
+	is_object(input.subject.properties.authentication.authorizee.legalSubject)
 	every claim, _ in input.subject.properties.authentication.authorizee.legalSubject {
-		is_string(claim)
 		claim != "branchNumber"
 	}
 }

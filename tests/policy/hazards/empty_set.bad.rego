@@ -1,5 +1,5 @@
 # Comparison with the empty set.
-# rule: emptiness
+# rule: filtered-collection
 # allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": "soon"}}}, "time": 1000}
 package door
 

@@ -6,6 +6,9 @@ decision := {"allow": allow, "reasons": []}
 
 default allow := false
 
-allow if ends[0] > input.time
+allow if {
+	some [0, until] in ends
+	until > input.time
+}
 
-ends[number] := pass.until if some number, pass in input.records.person.passes
+ends contains [number, pass.until] if some number, pass in input.records.person.passes

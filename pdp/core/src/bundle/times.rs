@@ -26,7 +26,10 @@ impl Times {
     }
 
     fn any(&self) -> bool {
-        self.here || !self.members.is_empty() || self.others.is_some() || self.items.is_some()
+        self.here
+            || self.members.iter().any(|(_, times)| times.any())
+            || self.others.is_some()
+            || self.items.is_some()
     }
 
     fn collect(&mut self, schema: &Value, root: &Value, references: usize) {
@@ -60,16 +63,15 @@ impl Times {
         }
     }
 
+    /// A member without times is kept too: what is said of all other members is not said of it.
     fn member(&mut self, name: &str, schema: &Value, root: &Value, references: usize) {
-        let mut times = Self::default();
-        times.collect(schema, root, references);
-        if !times.any() {
+        if let Some((_, known)) = self.members.iter_mut().find(|(known, _)| known == name) {
+            known.collect(schema, root, references);
             return;
         }
-        match self.members.iter_mut().find(|(known, _)| known == name) {
-            Some((_, known)) => known.collect(schema, root, references),
-            None => self.members.push((name.to_owned(), times)),
-        }
+        let mut times = Self::default();
+        times.collect(schema, root, references);
+        self.members.push((name.to_owned(), times));
     }
 
     /// RFC 3339 text → epoch milliseconds.
@@ -139,5 +141,16 @@ mod tests {
         );
         times.to_texts(&mut document);
         assert_eq!(document, written);
+    }
+
+    #[test]
+    fn leaves_a_named_member_alone_when_all_others_are_times() {
+        let schema = json!({
+            "properties": {"note": {"type": "string"}},
+            "additionalProperties": {"type": "string", "format": "date-time"}});
+        let mut document = json!({"note": "1970-01-01T00:00:01Z", "from": "1970-01-01T00:00:01Z"});
+        Times::of(&schema).unwrap_or_default().to_numbers(&mut document);
+        assert_eq!(document, json!({"note": "1970-01-01T00:00:01Z", "from": 1000}));
+        assert_eq!(Times::of(&json!({"properties": {"note": {"type": "string"}}})), None);
     }
 }

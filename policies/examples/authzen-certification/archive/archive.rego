@@ -10,11 +10,23 @@ package certification.archive
 
 # METADATA
 # description: the status that counts; the request's own, and without one the stored one
-status := object.union(input.records.record.properties, input.resource.properties).status
+status := input.resource.properties.status
+
+status := input.records.record.properties.status if {
+	every name, _ in input.resource.properties {
+		name != "status"
+	}
+}
 
 # METADATA
 # description: the role that counts; the request's own, and without one the stored one
-role := object.union(input.records.user.properties, input.subject.properties).role
+role := input.subject.properties.role
+
+role := input.records.user.properties.role if {
+	every name, _ in input.subject.properties {
+		name != "role"
+	}
+}
 
 holds if input.action.name != "write"
 

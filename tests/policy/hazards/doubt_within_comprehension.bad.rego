@@ -1,0 +1,13 @@
+# A collection within a collection.
+# rule: filtered-collection
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	some found in {ends | ends := [notice.until | some notice in input.records.notices]} # refused
+	found == []
+}

@@ -1,0 +1,17 @@
+# A count within an object.
+# rule: emptiness
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if found.number < 1
+
+found := {"number": count(running)} # refused
+
+running contains notice if {
+	some notice in input.records.notices
+	notice.until > input.time
+}

@@ -1,0 +1,19 @@
+# False as a parameter.
+# rule: fallback-compared
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if free(blocked)
+
+free(false) # refused
+
+default blocked := false
+
+blocked if {
+	some notice in input.records.notices
+	notice.until > input.time
+}

@@ -1,0 +1,10 @@
+# A decision that has the name of a rule which permits nothing. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1, "until": 5}}}, "time": 1000}
+package door
+
+decision := found if {
+	found := {"allow": true, "reasons": []}
+	every notice in input.records.notices {
+		notice.until <= input.time
+	}
+}

@@ -1,0 +1,15 @@
+# A condition on another variable of the same name. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "extra": [2000]}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	is_array(input.records.person.extra)
+	every moment in input.records.person.extra {
+		is_number(moment)
+		moment > input.time
+	}
+}

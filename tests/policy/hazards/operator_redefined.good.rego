@@ -1,0 +1,9 @@
+# OPA lets a policy say what `==` is. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 9}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if input.records.person.level == 9

@@ -1,0 +1,15 @@
+# A position in an array that lacks what failed.
+# rule: filtered-collection
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if array.concat([false | some _ in running], [true])[0] # refused
+
+running contains notice if {
+	some notice in input.records.notices
+	notice.until > input.time
+}

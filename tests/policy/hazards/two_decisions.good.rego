@@ -1,0 +1,7 @@
+# Two decisions: when the refusal fails, the other one counts. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1, "until": 5}}}, "time": 1000}
+package door
+
+decision := {"allow": false, "reasons": []} if input.records.notices.a.until > input.time
+
+decision := {"allow": true, "reasons": []} if input.records.notices.a.until <= input.time

@@ -1,0 +1,18 @@
+# The same in a comprehension.
+# rule: can-conflict
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	states := {"door": state | some state in {"open"} | closed} # refused
+	states.door == "open"
+}
+
+closed contains "closed" if {
+	some notice in input.records.notices
+	notice.until > input.time
+}

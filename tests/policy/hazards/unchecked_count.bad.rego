@@ -1,0 +1,10 @@
+# Counted apart, because it is of another kind.
+# rule: unchecked-comparison
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "extra": ["guest"]}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if count({input.records.person.extra, "guest"}) > 1 # refused

@@ -1,0 +1,12 @@
+# Not in both, because it is of another kind. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3, "extra": "staff"}, "notices": {}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if {
+	is_string(input.records.person.extra)
+	input.records.person.extra != "guest"
+}

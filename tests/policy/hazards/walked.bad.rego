@@ -1,0 +1,10 @@
+# What a walk did not find.
+# rule: builtin-can-fail
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if json.filter(input.records.notices, ["a/until"]) == {"a": {}} # refused
