@@ -40,12 +40,14 @@ class Verdict:
         closings: claims that a lock was closed everywhere.
         judged: checks that fell under one.
         late: answers that allowed after a barrier returned, to checks that began before it (permitted).
+        latest_ms: how long after, at most.
     """
 
     anomalies: list[Anomaly]
     closings: int
     judged: int
     late: int
+    latest_ms: int
 
     def kinds(self) -> set[str]:
         return {anomaly.kind for anomaly in self.anomalies}
@@ -56,7 +58,7 @@ def judge(history: History) -> Verdict:
     by_lock = _by_lock(history.checks)
     closed, open_ = claims(history, opens=False), claims(history, opens=True)
     found: list[Anomaly] = []
-    judged = late = 0
+    judged = late = latest = 0
     for claim in closed:
         for check in _within(claim, by_lock[claim.lock]):
             judged += 1
@@ -64,6 +66,7 @@ def judge(history: History) -> Verdict:
                 found.append(Anomaly("allowed after a lockout", _about(check, claim)))
         for check in _straddling(claim, by_lock[claim.lock]):
             late += 1
+            latest = max(latest, check.ended - claim.start)
             if claim.write.settled and check.ended - check.began <= history.gateway_timeout_ns:
                 found.append(Anomaly("used after a settled lockout", _about(check, claim)))
             if claim.write.path == "fast" and _left_late(history, check, claim):
@@ -78,7 +81,7 @@ def judge(history: History) -> Verdict:
     found += _unexplained(history.checks)
     found += _lost(history)
     found += _diverged(history)
-    return Verdict(found[:100], len(closed), judged, late)
+    return Verdict(found[:100], len(closed), judged, late, latest // 1_000_000)
 
 
 def claims(history: History, *, opens: bool) -> list[Claim]:

@@ -179,5 +179,4 @@ def run_round(setup: str, seed: int, seconds: float, folder: Path) -> Round:
             time.sleep(1)
         verdict = stage.rest(workload)
         found = [f"{each.kind}: {each.text}" for each in verdict.anomalies]
-        numbers = {**stage.history.numbers(), "judged": verdict.judged, "late": verdict.late}
-    return Round(setup, seed, mix.did, found, numbers)
+        return Round(setup, seed, mix.did, found, stage.numbers())

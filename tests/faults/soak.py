@@ -39,6 +39,7 @@ class Report:
     simulated: Counter[str] = field(default_factory=Counter)
     failures: list[dict[str, Any]] = field(default_factory=list)
     slowest_ms: int = 0
+    latest_ms: int = 0
 
     def write(self) -> None:
         """Writes it as it stands."""
@@ -49,6 +50,7 @@ class Report:
             "troubles": self.troubles,
             "totals": self.totals,
             "slowest_answer_ms": self.slowest_ms,
+            "latest_allow_after_barrier_ms": self.latest_ms,
             "simulated": self.simulated,
             "failures": self.failures,
         }
@@ -66,6 +68,7 @@ class Report:
         for path, waits in numbers["barriers"].items():
             self.totals[f"barriers {path}"] += waits["number"]
         self.slowest_ms = max(self.slowest_ms, numbers["slowest_ms"])
+        self.latest_ms = max(self.latest_ms, numbers["latest_ms"])
 
 
 def _real(report: Report, seed: int) -> None:

@@ -140,12 +140,16 @@ class Stage:
         """Waits until all is quiet, and judges."""
         workload.come_to_rest()
         self.verdict = judge(self.history)
-        print(
-            json.dumps({**self.history.numbers(), "judged": self.verdict.judged, "late": self.verdict.late})
-        )
+        print(json.dumps(self.numbers()))
         if self.verdict.anomalies:
             self._tell()
         return self.verdict
+
+    def numbers(self) -> dict[str, Any]:
+        """What a judged run amounts to."""
+        assert self.verdict
+        judged = {name: getattr(self.verdict, name) for name in ("judged", "late", "latest_ms")}
+        return self.history.numbers() | judged
 
     def passes(self, workload: Workload, *, judged: int = 100) -> None:
         """The verdict finds nothing, in at least so many checks under a lockout."""

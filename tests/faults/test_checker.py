@@ -111,7 +111,7 @@ def test_a_denial_by_an_old_state() -> None:
 def test_a_late_answer_counts_only_when_the_write_settled() -> None:
     late = check(15, 30)
     verdict = judge(history(closed(10, 20), late))
-    assert (verdict.anomalies, verdict.late) == ([], 1)
+    assert (verdict.anomalies, verdict.late, verdict.latest_ms) == ([], 1, 0)
     settled = closed(10, 20, settled=True)
     assert kinds(settled, late) == {"used after a settled lockout"}
     # The gateway gave up after 50 ticks.
