@@ -7,15 +7,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import report
+from bench import report, report_freshness
 from bench.compare import Plan, compare
+from bench.freshness import measure_freshness
 from bench.portal import Portal
 from bench.scale import measure_sizes
 from bench.servers import ROOT
 
 FULL = Plan(duration=5.0, warmup=1.0, rounds=5, fill=20.0)
 QUICK = Plan(duration=1.0, warmup=0.3, rounds=1, fill=1.0)
-PARTS = ("decisions", "size")
+PARTS = ("decisions", "size", "freshness")
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,13 +42,17 @@ def main() -> None:
         console.print(f"[dim]{what} …")
 
     text = report.header("Side by side", plan)
-    if arguments.only != "size":
+    if arguments.only in {None, "decisions"}:
         portal = Portal.make(2_000 if arguments.quick else 100_000, work, say)
         text += report.comparison(portal, plan, *compare(portal, plan, work, say))
-    if arguments.only != "decisions":
+    if arguments.only in {None, "size"}:
         counts = (1_000, 10_000) if arguments.quick else (1_000, 100_000, 1_000_000)
         portals = [Portal.make(count, work, say) for count in counts]
         text += report.scale(measure_sizes(portals, plan, work, say))
+    if arguments.only in {None, "freshness"}:
+        small, large, events = (1_000, 2_000, 20) if arguments.quick else (10_000, 1_000_000, 500)
+        measured = measure_freshness(small, Portal.make(large, work, say), work, say, events=events)
+        text += report_freshness.freshness(measured)
     folder: Path = work if arguments.quick else ROOT / "bench/results"
     path = report.write(arguments.topic, text, folder=folder)
     console.print(text, markup=False, highlight=False)
