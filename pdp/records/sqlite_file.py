@@ -176,11 +176,14 @@ class SqliteFile:
             self._identity = identity
 
     def _fill(self, db: sqlite3.Connection) -> None:
-        """Makes the tables in a file that is empty and new."""
+        """Makes the tables in a file that is empty and new, in one step: a process that ends in the middle of
+        it leaves an empty file. Only then does the file become one in WAL mode, which writes to it.
+        """
+        # Looked at first, as another process may be making them.
+        size = self.path.stat().st_size
         if self._is_empty(db):
-            if self.path.stat().st_size:
+            if size:
                 raise StoreError(f"{self._name} is a database of another program.")
-            db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN EXCLUSIVE")
             # Another process may have been here first.
             if self._is_empty(db):

@@ -2,6 +2,8 @@
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -135,3 +137,28 @@ def test_a_deletion_with_a_source_version_outlives_the_history(
     db.close()
     store.write([Change("employer", "2", b"{}", source_version=2)])
     assert store.get("employer", "2") is None
+
+
+ENDS_BEFORE_THE_FIRST_COMMIT = """
+import os, sqlite3, sys
+from pdp.records.sqlite import SqliteStore
+
+class Connection(sqlite3.Connection):
+    def execute(self, statement, *rest):
+        if statement == "COMMIT":
+            os._exit(9)
+        return super().execute(statement, *rest)
+
+connect = sqlite3.connect
+sqlite3.connect = lambda *given, **named: connect(*given, **named, factory=Connection)
+SqliteStore(sys.argv[1])
+"""
+
+
+def test_a_process_that_ends_while_it_makes_a_file_leaves_one_to_be_made(path: Path) -> None:
+    ended = subprocess.run([sys.executable, "-c", ENDS_BEFORE_THE_FIRST_COMMIT, path], check=False)
+    assert ended.returncode == 9
+    assert path.exists()
+    store = SqliteStore(str(path))
+    assert store.counts() == {}
+    store.close()
