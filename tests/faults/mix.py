@@ -1,10 +1,11 @@
 """Rounds of mixed troubles from one seed: with sidecars, with the store and with links, all at once."""
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +14,8 @@ from tests.faults.nodes import Node
 from tests.faults.stage import LEASE_SECONDS, STRICT, Stage
 
 DIRECTIONS = (TO_SERVER, FROM_SERVER)
-SETUPS = ("single", "pair")
-"""One server that keeps every write; or a primary and a replica that must acknowledge."""
+SETUPS = ("single", "pair", "file")
+"""A Redis server that keeps every write; a primary and a replica that must acknowledge; a SQLite file."""
 
 
 class Round(NamedTuple):
@@ -45,9 +46,10 @@ class Mix:
         """Makes trouble for a while, then waits until all of it is undone."""
         kinds: list[tuple[str, list[Callable[[random.Random], None]]]] = [
             ("sidecars", [self._kill_sidecar, self._stop_sidecar, self._stop_sidecar]),
-            ("links", [self._cut, self._hang, self._slow, self._reset]),
             ("store", self._of_store()),
         ]
+        if self.stage.links:
+            kinds.append(("links", [self._cut, self._hang, self._slow, self._reset]))
         threads = [threading.Thread(target=self._make, args=kind) for kind in kinds]
         for thread in threads:
             thread.start()
@@ -70,6 +72,8 @@ class Mix:
             self._over.set()
 
     def _of_store(self) -> list[Callable[[random.Random], None]]:
+        if not self.nodes:
+            return [self._hold_file, self._lose_registry]
         if len(self.nodes) == 1:
             return [self._kill_redis, self._stop_redis, self._trim, self._fill_memory, self._fill_disk]
         return [self._stop_redis, self._trim, self._fill_memory, self._promote, self._promote]
@@ -159,17 +163,40 @@ class Mix:
         self._while(draw)
         old.follow(new)
 
+    # ── a file ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _hold_file(self, draw: random.Random) -> None:
+        """Somebody is in the middle of a long write."""
+        with closing(sqlite3.connect(self.stage.file, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            self._while(draw)
+            db.execute("ROLLBACK")
+
+    def _lose_registry(self, draw: random.Random) -> None:
+        """The registry's files are removed while they are in use."""
+        for end in ("", "-wal", "-shm"):
+            Path(f"{self.stage.file}-registry{end}").unlink(missing_ok=True)
+
+
+def _begin(stage: Stage, setup: str) -> list[Node]:
+    """Starts store and sidecars; gives the nodes, the primary first."""
+    if setup == "file":
+        stage.on_file()
+        return []
+    nodes = [stage.node() for _ in range({"single": 1, "pair": 2}[setup])]
+    options = ""
+    if setup == "pair":
+        nodes[1].follow(nodes[0])
+        options = STRICT
+    stage.initialise(nodes[0].url + options)
+    stage.sidecars(nodes[0], options)
+    return nodes
+
 
 def run_round(setup: str, seed: int, seconds: float, folder: Path) -> Round:
     """One round on a stage of its own."""
     with Stage(folder, seed=seed) as stage:
-        nodes = [stage.node() for _ in range({"single": 1, "pair": 2}[setup])]
-        options = ""
-        if setup == "pair":
-            nodes[1].follow(nodes[0])
-            options = STRICT
-        stage.initialise(nodes[0].url + options)
-        stage.sidecars(nodes[0], options)
+        nodes = _begin(stage, setup)
         stage.settle()
         mix = Mix(stage, nodes, seed)
         with (workload := stage.workload(writers=3)):

@@ -1,9 +1,10 @@
 """What a test of faults needs: servers, a link for each sidecar, sidecars, and a verdict in the end."""
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -79,6 +80,15 @@ class Stage:
             EVALUATION_MEMORY_MIB="1024",
         )
         self.settle()
+
+    def on_file(self) -> None:
+        """Starts sidecars on one SQLite file."""
+        self.file = self.folder / "records.db"
+        open_store(f"sqlite:{self.file}").close()
+        # At once, as nobody has a proof yet.
+        with closing(sqlite3.connect(self.file)) as db, db:
+            db.execute("UPDATE meta SET lease_ms = ?", (self.parameters.lease_ms,))
+        self.sidecars_on(f"sqlite:{self.file}")
 
     def anew(self) -> None:
         """Begins another history with the same servers and sidecars."""
