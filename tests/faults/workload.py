@@ -50,6 +50,7 @@ class Workload:
         doors: how many, in wards of three.
         writers: each closes and opens locks of its own.
         through: names of the sidecars that writes go through; all unless said.
+        kept: locks that the writers leave alone.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Workload:
         writers: int = 2,
         pace: Pace | None = None,
         through: Sequence[str] = (),
+        kept: Sequence[Lock] = (),
     ) -> None:
         self.fleet, self.history = fleet, fleet.history
         self.doors = [f"door/{number}" for number in range(doors)]
@@ -70,7 +72,7 @@ class Workload:
         self._hot: dict[int, Lock] = {}
         self._over = threading.Event()
         self._calm = threading.Event()
-        locks = [*self.doors, *self.wards]
+        locks = [lock for lock in self.locks if lock not in kept]
         self._writers = [
             threading.Thread(target=self._write_on, args=(number, locks[number::writers]), daemon=True)
             for number in range(writers)
