@@ -56,7 +56,7 @@ def test_a_process_that_has_just_begun_closes_doors(single: Stage, cut: str) -> 
 
 
 def test_the_lease_is_changed(stage: Stage) -> None:
-    """From the change on nobody decides who was started under the old lease, and no barrier of theirs counts."""
+    """From the change on nobody decides who was started under the old lease; no barrier of theirs counts."""
     stage.single()
     longer = replace(stage.parameters, lease_ms=int(2_000 * LEASE_SECONDS))
     stage.history.wait_ns = Timing.of(longer).wait_ns
