@@ -45,7 +45,7 @@ REQUIRED = [path for path in ESSENTIAL if len(path) == 1 or path[1] in ("type", 
 SENT = request_to_message(portal.request())
 # Every path that a request has: of a field of the contract, or in one of its structs.
 FIELD = re.compile(
-    r"^(request|at_least_as_fresh|(context|(subject|action|resource)(\.properties)?)([.\[].*)?"
+    r"^(request|at_least_as_fresh|cacheable|(context|(subject|action|resource)(\.properties)?)([.\[].*)?"
     r"|(subject|resource)\.(type|id)|action\.name)$",
     re.DOTALL,
 )

@@ -27,7 +27,7 @@ def test_as_built_nothing_gets_past_a_barrier(name: str, policy: Policy) -> None
         barriers += sum(run.paths.values())
         allowed += run.allowed
     # Otherwise the simulation stood still, and nothing was shown.
-    assert barriers > 100
+    assert barriers > 40
     assert allowed > 1_000
 
 
