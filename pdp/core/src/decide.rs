@@ -67,8 +67,8 @@ impl Core {
     }
 
     /// Decides one request. `clock_ms`: the clock's reading, epoch milliseconds. May wait for a state that
-    /// the request asks for, and for records held on demand, within the bound of the settings; never fails otherwise than by an invalid
-    /// request: what cannot be decided safely is a denial.
+    /// the request asks for, and for records held on demand, within the bound of the settings; never fails
+    /// otherwise than by an invalid request: what cannot be decided safely is a denial.
     pub fn decide(&self, request: &Request, clock_ms: i64) -> Result<Decision, InvalidRequest> {
         self.decide_since(request, clock_ms, Instant::now())
     }

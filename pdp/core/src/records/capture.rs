@@ -34,9 +34,11 @@ impl Captured {
     pub(super) fn of(shards: &Shards, document: &Value, on_demand: Option<&OnDemand>) -> Result<Self, NotYet> {
         let (Some(bundle), Some(view)) = (&shards.bundle, shards.view()) else { return Err(NotYet::Unavailable) };
         let mut search = Search { shards, on_demand, document, full: FullKey::default(), missing: Vec::new() };
-        let found = bundle.lookups.iter().map(|lookup| search.find(lookup));
-        // None: a kind that is needed whole and was loaded when another policy decided.
-        let found = found.collect::<Option<_>>().ok_or(NotYet::Unavailable)?;
+        let mut found = Vec::with_capacity(bundle.lookups.len());
+        for lookup in &bundle.lookups {
+            // None: a kind that is needed whole and was loaded when another policy decided.
+            found.push(search.find(lookup).ok_or(NotYet::Unavailable)?);
+        }
         if !search.missing.is_empty() {
             return Err(NotYet::Missing(search.missing));
         }

@@ -153,6 +153,7 @@ impl Shards {
     }
 
     /// The record under a full key of this kind, None: there is none. None at all: it is not held.
+    #[inline]
     pub fn record(&self, kind: &str, full: &FullKey, on_demand: Option<&OnDemand>) -> Option<Option<Record>> {
         let shard = self.shards.get(spread(full.text(), self.shards.len()))?.as_ref()?;
         if shard.state.holds(kind) {

@@ -3,12 +3,20 @@
 /// Between the kind and the key where both stand in one text; neither holds it.
 const BETWEEN: char = '\0';
 
+/// Room for the texts of most records.
+const TYPICAL_BYTES: usize = 160;
+
 /// A record's kind and key in one text, reused from lookup to lookup.
-#[derive(Default)]
 pub(super) struct FullKey {
     text: String,
     /// Where the key begins.
     key_at: usize,
+}
+
+impl Default for FullKey {
+    fn default() -> Self {
+        Self { text: String::with_capacity(TYPICAL_BYTES), key_at: 0 }
+    }
 }
 
 impl FullKey {
@@ -19,6 +27,7 @@ impl FullKey {
     }
 
     /// Starts anew with a kind; the key is to be appended to what it gives.
+    #[inline]
     pub fn begin(&mut self, kind: &str) -> &mut String {
         self.text.clear();
         self.text.push_str(kind);
@@ -27,10 +36,12 @@ impl FullKey {
         &mut self.text
     }
 
+    #[inline]
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    #[inline]
     pub fn key(&self) -> &str {
         self.text.get(self.key_at..).unwrap_or_default()
     }
@@ -43,6 +54,7 @@ impl FullKey {
 
 /// The shard of a record, of so many, by its full key. The store spreads records by the same rule: the CRC-32
 /// (zlib's) of the kind, a NUL and the key, modulo the number of shards.
+#[inline]
 pub(super) fn spread(full: &str, shards: usize) -> usize {
     if shards < 2 {
         return 0;

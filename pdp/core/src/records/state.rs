@@ -66,6 +66,7 @@ impl State {
     }
 
     /// Whether all records of the kind are held.
+    #[inline]
     pub fn holds(&self, kind: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(kind))
     }
