@@ -88,6 +88,7 @@ class Grammar:
                 self.pick(f'{PERSON}.extra != "ban"', f"{PERSON}.extra > 3"),
                 self.pick(
                     f"{NOTICE}{self.random.choice(TIMED)}",
+                    self.found("n1"),
                     f"{PERSON}.level > 1",
                     f'is_string({PERSON}.extra)\n\t{PERSON}.extra != "ban"',
                     f"is_number({PERSON}.extra)\n\t{PERSON}.extra > 3",
@@ -254,16 +255,31 @@ class Grammar:
     def rule(self, kind: str, depth: int) -> str:
         """A complete rule, perhaps with a default, an `else` or a second definition."""
         name, inner = self.name("r"), depth - 1
-        first = f"{name} := {self.term(kind, inner)} if {self.body(inner)}"
+        first = f"{name} := {self.term(kind, inner)} if "
         more = self.pick(
-            "",
-            "",
-            lambda: f" else := {self.rarely(lambda: self.term(kind, 0), 'false')}",
-            lambda: f"\n\n{name} := {self.term(kind, inner)} if {self.body(inner)}",
-            lambda: f"\n\ndefault {name} := {self.rarely('0', 'false')}",
+            lambda: self.body(inner),
+            lambda: f"{self.body(inner)} else := {self.rarely(lambda: self.term(kind, 0), 'false')}",
+            lambda: f"{self.body(inner)}\n\n{name} := {self.term(kind, inner)} if {self.body(inner)}",
+            lambda: f"{self.body(inner)}\n\ndefault {name} := {self.rarely('0', 'false')}",
+            lambda: self.halves(name, kind, inner),
         )
         self.rules.append(first + more)
         return name
+
+    def halves(self, name: str, kind: str, depth: int) -> str:
+        """Two definitions that may exclude each other, or only look like it."""
+        one, other = self.random.choice(
+            (
+                (self.found("n1"), self.found("n2")),
+                (f"{NOTICE}.until > input.time", f"{NOTICE}.until <= input.time"),
+                (f"{PERSON}.level == 2", f"{PERSON}.level == {self.pick('3', '2.0')}"),
+            )
+        )
+        second = f"{name} := {self.term(kind, depth)} if {self.body(depth, other)}"
+        return f"{self.body(depth, one)}\n\n{second}"
+
+    def found(self, key: str) -> str:
+        return f'input.records.notices[i]{self.random.choice(TIMED)}\n\ti == "{key}"'
 
     def flag(self, depth: int) -> str:
         name = self.name("f")

@@ -116,7 +116,10 @@ class Generated:
         return {owners[problem.row - 1] for problem in self._opa.problems(self._folder / "bundle")}
 
     def allows(self, name: str, *, strict: bool = False) -> list[bool | None]:
-        """What OPA decides on each of INPUTS; [] when the policy conflicts, or fails in strict mode."""
+        """What OPA decides on each of INPUTS; [] when that fails, as it may in strict mode.
+
+        It fails as well when the policy asks, with its types known, for what can never be.
+        """
         (self._folder / "input.json").write_text(json.dumps({"inputs": list(INPUTS.values())}))
         query = f"[x | some i in input.inputs; x := data.door.allow{name} with input as i]"
         arguments = ["eval", "--format", "json", "--bundle", "bundle", "--input", "input.json"]
@@ -125,6 +128,8 @@ class Generated:
         found: list[bool | None] = []
         if "errors" not in document:
             found = document["result"][0]["expressions"][0]["value"]
+        elif any(error["code"] == "eval_conflict_error" for error in document["errors"]):
+            assert name not in self.passed, f"two values at once: {self.policies[name]}"
         return found
 
 

@@ -11,7 +11,18 @@ from itertools import product
 from typing import Any
 
 from pdp.policy.check.program import Program
-from pdp.policy.check.syntax import SCALARS, Clause, Module, Node, call_name, canonical, constant, variables
+from pdp.policy.check.scope import declared
+from pdp.policy.check.syntax import (
+    COMPREHENSIONS,
+    SCALARS,
+    Clause,
+    Module,
+    Node,
+    call_name,
+    canonical,
+    constant,
+    variables,
+)
 
 _OPPOSITES = {
     frozenset(pair)
@@ -43,28 +54,28 @@ def exclude(program: Program, one: Clause, other: Clause) -> bool:
 
 def _alternatives(program: Program, clause: Clause, depth: int) -> list[Facts]:
     """The ways in which a definition can hold."""
-    known: dict[str, Node] = {
+    known: dict[str, Node | None] = dict.fromkeys(variables(list(clause.arguments)))
+    known |= dict.fromkeys(name for expression in clause.body for name in declared(expression))
+    known |= {
         str(term["value"]): {"type": "var", "value": f"@{position}"}
         for position, term in enumerate(clause.arguments)
         if term["type"] == "var"
     }
-    local = _locals(clause) - set(known)
     facts: list[Node] = []
     for expression in clause.body:
         terms = expression["terms"]
         if isinstance(terms, list) and call_name(terms[0]) == "assign" and terms[1]["type"] == "var":
             term = _absolute(program, clause.module, terms[2], known)
-            if _is_closed(term, local):
+            if _is_closed(term):
                 known[str(terms[1]["value"])] = term
-                local.discard(str(terms[1]["value"]))
                 facts.append({"defined": term})
     found: list[Facts] = [facts]
     if clause.value is not None:
         value = _absolute(program, clause.module, clause.value, known)
-        found = [[*facts, {"defined": value}]] if _is_closed(value, local) else found
+        found = [[*facts, {"defined": value}]] if _is_closed(value) else found
     for expression in clause.body:
         plain = _absolute(program, clause.module, expression, known)
-        if expression.get("with") or not _is_closed(plain, local):
+        if expression.get("with") or not _is_closed(plain):
             continue
         inside = _inside(program, plain, depth)
         if len(found) * len(inside) <= _MOST:
@@ -90,8 +101,8 @@ def _inside(program: Program, expression: Node, depth: int) -> list[Facts]:
     return [facts for clause in firm for facts in _alternatives(program, clause, depth - 1)]
 
 
-def _absolute(program: Program, module: Module, node: Any, known: Mapping[str, Node]) -> Any:
-    """The same code with names of rules written out and known variables replaced."""
+def _absolute(program: Program, module: Module, node: Any, known: Mapping[str, Node | None]) -> Any:
+    """The same code with names of rules written out and known variables replaced; None: it is not known."""
     if isinstance(node, list):
         return [_absolute(program, module, item, known) for item in node]
     if not isinstance(node, Mapping):
@@ -109,10 +120,10 @@ def _absolute(program: Program, module: Module, node: Any, known: Mapping[str, N
     }
 
 
-def _named(program: Program, module: Module, term: Node, known: Mapping[str, Node]) -> Node:
+def _named(program: Program, module: Module, term: Node, known: Mapping[str, Node | None]) -> Node:
     name = str(term["value"])
     if name in known:
-        return known[name]
+        return known[name] or term
     path = None if name in ("input", "data") else program.named(module, name)
     if path is None:
         return term
@@ -124,11 +135,32 @@ def _term(kind: str, value: str) -> Node:
     return {"type": kind, "value": value}
 
 
-def _is_closed(node: Any, local: set[str]) -> bool:
-    """Whether code means the same elsewhere: no variables of its own, no iteration outside `every`."""
+def _is_closed(node: Any) -> bool:
+    """Whether code means the same elsewhere: no variables but parameters, no iteration outside `every`."""
     if isinstance(node, Mapping) and "symbols" in (node.get("terms") or {}):
         return False
-    return not local & set(variables(node)) and not _iterates(node)
+    names = set(_free(node)) - {"input", "data"}
+    return all(name.startswith("@") for name in names) and not _iterates(node)
+
+
+def _free(node: Any) -> Iterator[str]:
+    """The variables of code, without operators and those that an `every` brings itself."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _free(item)
+    elif isinstance(node, Mapping):
+        if node.get("type") == "var":
+            yield str(node["value"])
+        elif node.get("type") in ("call", *COMPREHENSIONS):
+            yield from _free(node["value"][1:]) if node["type"] == "call" else variables(node)
+        elif "domain" in node:
+            own = {str((node.get(part) or {}).get("value")) for part in ("key", "value")}
+            yield from _free(node["domain"])
+            yield from (name for name in _free(node["body"]) if name not in own)
+        else:
+            for key, item in node.items():
+                if key != "location":
+                    yield from _free(item[1:] if key == "terms" and isinstance(item, list) else item)
 
 
 def _iterates(node: Any) -> bool:
@@ -139,19 +171,6 @@ def _iterates(node: Any) -> bool:
     if node.get("type") == "ref" and any(term["type"] not in SCALARS for term in node["value"][1:]):
         return True
     return any(_iterates(item) for key, item in node.items() if key != "location")
-
-
-def _locals(clause: Clause) -> set[str]:
-    found = {name for term in clause.arguments for name in variables(term)}
-    for expression in clause.body:
-        terms = expression["terms"]
-        if isinstance(terms, Mapping) and "symbols" in terms:
-            for symbol in terms["symbols"]:
-                bound = symbol["value"][1:-1] if symbol["type"] == "call" else [symbol]
-                found |= {name for term in bound for name in variables(term)}
-        elif isinstance(terms, list) and call_name(terms[0]) in ("assign", "eq"):
-            found |= set(variables(terms[1]))
-    return found - {"input", "data"}
 
 
 def _contradict(left: Facts, right: Facts) -> bool:

@@ -1,0 +1,13 @@
+# Two values whose conditions only look as if they excluded each other. Said safely.
+# allows: {"subject": {"type": "user", "id": "an", "properties": {}}, "action": {"name": "enter", "properties": {}}, "resource": {"type": "door", "id": "1", "properties": {}}, "context": {}, "records": {"person": {"id": "an", "level": 3}, "notices": {"a": {"from": 1, "until": 5}}}, "time": 1000}
+package door
+
+decision := {"allow": allow, "reasons": []}
+
+default allow := false
+
+allow if state == "open"
+
+state := "closed" if input.records.notices.a.until > input.time
+
+state := "open" if input.records.notices.a.until <= input.time
