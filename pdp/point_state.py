@@ -3,14 +3,13 @@
 import os
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from typing import Protocol
 
 from pdp._core import Core, Policy
 from pdp.config import Settings
 from pdp.configured import configured_core, configured_timing
-from pdp.records.chain import HASH_BYTES, ChangesDigest, new_genesis, next_chain
+from pdp.records.chain import ChangesDigest, new_genesis, next_chain
 from pdp.records.fleet import about
 from pdp.records.follow import Follower
 from pdp.records.shard import Host
@@ -90,20 +89,6 @@ class StoredState:
     def close(self) -> None:
         """See State. From then on every decision is a denial."""
         self._follower.stop()
-        if self._fenced():
+        if self._follower.fence(_FENCE_SECONDS):
             self._follower.leave()
         self._store.close()
-
-    def _fenced(self) -> bool:
-        """Makes every decision from now on a denial, and waits for those under way: only who answers nothing
-        any more may leave the registry. False: some are still under way.
-        """
-        ends = time.monotonic() + _FENCE_SECONDS
-        for number, shard in enumerate(self._follower.shards):
-            seq = shard.position.seq + 1 if shard.position else 1
-            self._core.install(number, self._core.snapshot(), seq, bytes(HASH_BYTES), deadline_ns=0)
-            while self._core.drained(number) < seq:
-                if time.monotonic() >= ends:
-                    return False
-                time.sleep(0.001)
-        return True

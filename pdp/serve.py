@@ -149,22 +149,24 @@ class _Sidecar:
     def stop(self, grace: float) -> bool:
         """Refuses new calls on every address; True when those in flight were answered within the grace.
 
-        Only a sidecar that answers nothing any more takes itself out of the registry, as barriers then wait
-        for it no longer. Otherwise the registry forgets it in time.
+        Only a sidecar whose answers nobody uses any more takes itself out of the registry, as barriers then
+        wait for it no longer; gateways that watched use what they keep until their leases end. Otherwise the
+        registry forgets it in time.
         """
         ends = time.monotonic() + grace
         administered = self._admin.stop(grace)
         answered = self._server.stop(grace)
         administered_too = administered.wait(max(0.1, ends - time.monotonic()))
-        self._stop_following(_LEAVE_SECONDS, leave=answered)
+        self._stop_following(max(_LEAVE_SECONDS, ends - time.monotonic()), leave=answered)
         return administered_too and answered
 
     def _stop_following(self, seconds: float, *, leave: bool) -> None:
         """Stops the follower, in bounded time also where the store does not answer."""
+        ends = time.monotonic() + seconds
 
         def stop() -> None:
             self._follower.stop()
-            if leave:
+            if leave and self._follower.fence(ends - time.monotonic()):
                 self._follower.leave()
 
         thread = threading.Thread(target=stop, name="records-stop", daemon=True)

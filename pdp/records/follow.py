@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from pdp._core import Core
+from pdp.records.chain import HASH_BYTES
 from pdp.records.on_demand import Fetcher
 from pdp.records.shard import Host, ShardFollower
 from pdp.records.store import RecordStore, StoreError, Written
@@ -38,6 +39,7 @@ class Follower:
         host = host or Host()
         if on_demand:
             host = replace(host, kinds=lambda: core.policy.replicated_kinds if core.policy else ())
+        self._core = core
         self.instance = host.instance
         """Random id of this process start, as the registry has it."""
         self.shards = [ShardFollower(store, core, shard, timing, host) for shard in range(parameters.shards)]
@@ -70,9 +72,26 @@ class Follower:
             self._fetcher.stop()
         self._threads = []
 
+    def fence(self, seconds: float) -> bool:
+        """Makes every decision from now on a denial, and waits until nothing decided before is used any more:
+        neither by answers under way nor by gateways that keep them under a lease. To be called once stopped.
+
+        Returns:
+            False when some still is after so many seconds.
+        """
+        ends = time.monotonic() + seconds
+        for number, shard in enumerate(self.shards):
+            seq = shard.position.seq + 1 if shard.position else 1
+            self._core.install(number, self._core.snapshot(), seq, bytes(HASH_BYTES), deadline_ns=0)
+            while self._core.drained(number) < seq:
+                if time.monotonic() >= ends:
+                    return False
+                time.sleep(0.001)
+        return True
+
     def leave(self) -> None:
-        """Takes this sidecar out of the registry, so that no barrier waits for it; only after it has stopped
-        to answer. Where the store cannot be reached the registry forgets it in time.
+        """Takes this sidecar out of the registry, so that no barrier waits for it; only after `fence` gave
+        True. Where the store cannot be reached the registry forgets it in time.
         """
         for shard in self.shards:
             with suppress(StoreError):

@@ -58,12 +58,12 @@ class Place:
         self.decisions = DecisionServiceStub(sidecar.channel())
         self.records = RecordServiceStub(sidecar.channel(sidecar.admin))
 
-    def ask(self, door: Lock, effort: int = 0) -> "grpc.Future[CheckResponse]":
+    def ask(self, door: Lock, effort: int = 0, *, cacheable: bool = False) -> "grpc.Future[CheckResponse]":
         """A check under way."""
         assert self.decisions
-        asked: grpc.Future[CheckResponse] = self.decisions.Check.future(
-            request(door, effort), timeout=_DEADLINE_SECONDS
-        )
+        message = request(door, effort)
+        message.cacheable = cacheable
+        asked: grpc.Future[CheckResponse] = self.decisions.Check.future(message, timeout=_DEADLINE_SECONDS)
         return asked
 
     def ready(self) -> dict[str, Any]:

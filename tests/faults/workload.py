@@ -120,9 +120,10 @@ class Workload:
         while not self._over.is_set():
             self._over.wait(self._pace.check_seconds * (0.5 + draw.random()))
             if place.up and self._under_way[place.name].acquire(timeout=0.05):
-                self._ask(place, self._door(draw))
+                self._ask(place, self.door(draw))
 
-    def _door(self, draw: random.Random) -> Lock:
+    def door(self, draw: random.Random) -> Lock:
+        """One to ask about, most often one that is being closed or opened."""
         hot = [*self._hot.values()]
         if not hot or draw.random() < 0.3:
             return draw.choice(self.doors)
