@@ -3,9 +3,11 @@ uses what it keeps under the lease that it has, and hears of nothing."""
 
 import contextlib
 import queue
+import random
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
@@ -15,6 +17,7 @@ from pdp.decision.v1.decision_service_pb2 import WatchRequest, WatchResponse
 from tests.faults.checker import ward_of
 from tests.faults.fleet import Place
 from tests.faults.history import Check, History, Lock
+from tests.faults.workload import Workload
 
 _PING_SECONDS = 0.15
 _RATE_ERROR = 0.1
@@ -40,7 +43,7 @@ class Gateway:
         self._place, self._history, self._minds_leases = place, history, minds_leases
         self.name = f"gateway of {place.name}"
         self.from_cache = 0
-        self.deaf = threading.Event()
+        self._deaf = threading.Event()
         self._lock = threading.Lock()
         self._kept: dict[Lock, _Kept] = {}
         self._leased_until = 0
@@ -49,6 +52,15 @@ class Gateway:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch_on, daemon=True)
         self._thread.start()
+
+    @contextmanager
+    def deafened(self) -> Iterator[None]:
+        """While this is open it hears nothing, and says nothing."""
+        self._deaf.set()
+        try:
+            yield
+        finally:
+            self._deaf.clear()
 
     def close(self) -> None:
         """Ends it."""
@@ -109,7 +121,7 @@ class Gateway:
 
         def ping_on() -> None:
             while not ended.wait(_PING_SECONDS) and not self._over.is_set():
-                if not self.deaf.is_set():
+                if not self._deaf.is_set():
                     self._ping(sent, pings)
             pings.put(None)
 
@@ -117,7 +129,7 @@ class Gateway:
         pinger.start()
         try:
             for message in self._place.decisions.Watch(_until_none(pings)):
-                while self.deaf.is_set() and not self._over.is_set():
+                while self._deaf.is_set() and not self._over.is_set():
                     time.sleep(0.005)
                 self._take(message, sent)
                 if message.forget or not message.ping:
@@ -143,6 +155,33 @@ class Gateway:
             if message.ping and message.HasField("lease"):
                 lease = message.lease.seconds * 1_000_000_000 + message.lease.nanos
                 self._leased_until = max(self._leased_until, sent[message.ping] + int(lease * _SHORTENED))
+
+
+@contextmanager
+def gateways_of(workload: Workload, *, minds_leases: bool = True) -> Iterator[dict[str, Gateway]]:
+    """A gateway for each sidecar of a workload, asked all the time."""
+    gateways = {
+        name: Gateway(place, workload.history, minds_leases=minds_leases)
+        for name, place in workload.fleet.places.items()
+    }
+    over = threading.Event()
+
+    def ask_on(gateway: Gateway) -> None:
+        draw = random.Random(gateway.name)
+        while not over.wait(0.003):
+            gateway.ask(workload.door(draw))
+
+    threads = [threading.Thread(target=ask_on, args=(each,)) for each in gateways.values()]
+    for thread in threads:
+        thread.start()
+    try:
+        yield gateways
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        for gateway in gateways.values():
+            gateway.close()
 
 
 def _until_none(pings: "queue.SimpleQueue[WatchRequest | None]") -> Iterator[WatchRequest]:

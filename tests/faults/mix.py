@@ -1,6 +1,7 @@
 """Rounds of mixed troubles from one seed: with sidecars, with the store and with links, all at once."""
 
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -9,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.faults.gateway import Gateway, gateways_of
 from tests.faults.links import FROM_SERVER, TO_SERVER, Link
 from tests.faults.nodes import Node
 from tests.faults.stage import LEASE_SECONDS, STRICT, Stage
@@ -31,8 +33,8 @@ class Round(NamedTuple):
 class Mix:
     """Troubles of one stage. Each kind has a thread of its own, so that they come together."""
 
-    def __init__(self, stage: Stage, nodes: list[Node], seed: int) -> None:
-        self.stage, self.nodes = stage, nodes
+    def __init__(self, stage: Stage, nodes: list[Node], gateways: list[Gateway], seed: int) -> None:
+        self.stage, self.nodes, self._gateways = stage, nodes, gateways
         self.did: list[str] = []
         self.failed: list[BaseException] = []
         self._seed = seed
@@ -45,8 +47,9 @@ class Mix:
     def run(self, seconds: float) -> None:
         """Makes trouble for a while, then waits until all of it is undone."""
         kinds: list[tuple[str, list[Callable[[random.Random], None]]]] = [
-            ("sidecars", [self._kill_sidecar, self._stop_sidecar, self._stop_sidecar]),
+            ("sidecars", [self._kill_sidecar, self._end_sidecar, self._stop_sidecar]),
             ("store", self._of_store()),
+            ("gateways", [self._deafen]),
         ]
         if self.stage.links:
             kinds.append(("links", [self._cut, self._hang, self._slow, self._reset]))
@@ -90,8 +93,19 @@ class Mix:
         self._while(draw)
         self.stage.fleet.start(name, patience_seconds=30)
 
+    def _end_sidecar(self, draw: random.Random) -> None:
+        """An orderly end, in which it leaves the registry."""
+        name = draw.choice([*self.stage.fleet.places])
+        self.stage.fleet.kill(name, signal.SIGTERM)
+        self._while(draw)
+        self.stage.fleet.start(name, patience_seconds=30)
+
     def _stop_sidecar(self, draw: random.Random) -> None:
         with self.stage.fleet.stopped(draw.choice([*self.stage.fleet.places])):
+            self._while(draw)
+
+    def _deafen(self, draw: random.Random) -> None:
+        with draw.choice(self._gateways).deafened():
             self._while(draw)
 
     # ── links ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,8 +212,8 @@ def run_round(setup: str, seed: int, seconds: float, folder: Path) -> Round:
     with Stage(folder, seed=seed) as stage:
         nodes = _begin(stage, setup)
         stage.settle()
-        mix = Mix(stage, nodes, seed)
-        with (workload := stage.workload(writers=3)):
+        with (workload := stage.workload(writers=3)), gateways_of(workload) as gateways:
+            mix = Mix(stage, nodes, [*gateways.values()], seed)
             mix.run(seconds)
             for name in stage.fleet.places:
                 stage.fresh(name, seconds=30)

@@ -1,58 +1,18 @@
 """Gateways that keep answers: a lockout holds for what they keep, too."""
 
-import random
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from tests.faults.gateway import Gateway
+from tests.faults.gateway import gateways_of
 from tests.faults.stage import LEASE_SECONDS, Stage
-from tests.faults.workload import Workload
-
-
-@contextmanager
-def _gateways(stage: Stage, workload: Workload, *, minds_leases: bool = True) -> Iterator[dict[str, Gateway]]:
-    """One for each sidecar, asked all the time."""
-    gateways = {
-        name: Gateway(place, stage.history, minds_leases=minds_leases)
-        for name, place in stage.fleet.places.items()
-    }
-    over = threading.Event()
-
-    def ask_on(gateway: Gateway) -> None:
-        draw = random.Random(gateway.name)
-        while not over.wait(0.003):
-            gateway.ask(workload.door(draw))
-
-    threads = [threading.Thread(target=ask_on, args=(each,)) for each in gateways.values()]
-    for thread in threads:
-        thread.start()
-    try:
-        yield gateways
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
-        for gateway in gateways.values():
-            gateway.deaf.clear()
-            gateway.close()
-
-
-@contextmanager
-def _deaf(gateway: Gateway) -> Iterator[None]:
-    gateway.deaf.set()
-    yield
-    gateway.deaf.clear()
 
 
 def test_gateways_are_deaf(single: Stage) -> None:
     """A barrier waits for what they said they have forgotten, or until their leases have run out."""
-    with (workload := single.workload()), _gateways(single, workload) as gateways:
+    with (workload := single.workload()), gateways_of(workload) as gateways:
         time.sleep(1)
         for name, leases in (("a", 0.5), ("b", 2.0), ("c", 1.0)):
-            with _deaf(gateways[name]):
+            with gateways[name].deafened():
                 time.sleep(leases * LEASE_SECONDS)
             time.sleep(0.5)
     single.passes(workload)
@@ -62,7 +22,7 @@ def test_gateways_are_deaf(single: Stage) -> None:
 
 def test_sidecars_of_gateways_come_and_go(single: Stage) -> None:
     """A gateway uses what it keeps until its lease ends, whatever became of its sidecar."""
-    with (workload := single.workload(writers=3)), _gateways(single, workload) as gateways:
+    with (workload := single.workload(writers=3)), gateways_of(workload) as gateways:
         time.sleep(1)
         with single.fleet.stopped("b"):
             time.sleep(1.5 * LEASE_SECONDS)
@@ -83,8 +43,8 @@ def test_sidecars_of_gateways_come_and_go(single: Stage) -> None:
 def test_a_gateway_that_minds_no_lease_lets_something_past(stage: Stage) -> None:
     """The checker finds it."""
     stage.single(names=("a", "b"))
-    with (workload := stage.workload()), _gateways(stage, workload, minds_leases=False) as gateways:
+    with (workload := stage.workload()), gateways_of(workload, minds_leases=False) as gateways:
         time.sleep(1)
-        with _deaf(gateways["b"]):
+        with gateways["b"].deafened():
             time.sleep(3 * LEASE_SECONDS)
     assert stage.rest(workload).kinds() >= {"allowed after a lockout"}
