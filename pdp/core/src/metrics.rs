@@ -198,7 +198,7 @@ fn on_demand_families(figures: CacheFigures) -> [Family; 4] {
         ),
         Family::counter(
             "pdp_on_demand_misses_total",
-            "Lookups of records held on demand that had to be fetched first.",
+            "Records held on demand that decisions needed and that had to be fetched first.",
             &[],
             single(figures.misses),
         ),

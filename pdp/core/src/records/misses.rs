@@ -36,9 +36,15 @@ enum Stage {
 pub(super) struct Misses {
     pending: HashMap<Box<str>, Miss>,
     queue: Vec<Box<str>>,
+    /// Records that were ever asked for.
+    asked: u64,
 }
 
 impl Misses {
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
     /// Asks for a record of a shard in this load at this sequence number; `waits`: until `release`. False: too
     /// many are asked for, and this one is not.
     pub fn ask(&mut self, key: &str, load: u64, since: u64, waits: bool) -> bool {
@@ -48,6 +54,7 @@ impl Misses {
             }
             self.pending.insert(key.into(), Miss { load, since, waiting: 0, stage: Stage::Queued });
             self.queue.push(key.into());
+            self.asked = self.asked.saturating_add(1);
         }
         let Some(miss) = self.pending.get_mut(key) else { return false };
         miss.waiting = miss.waiting.saturating_add(usize::from(waits));

@@ -47,7 +47,6 @@ pub(super) struct OnDemand {
     /// Signals those who fetch.
     asked: Condvar,
     hits: AtomicU64,
-    missed: AtomicU64,
 }
 
 impl OnDemand {
@@ -58,14 +57,13 @@ impl OnDemand {
             misses: Mutex::default(),
             asked: Condvar::new(),
             hits: AtomicU64::new(0),
-            missed: AtomicU64::new(0),
         }
     }
 
     pub fn figures(&self) -> CacheFigures {
         CacheFigures {
             hits: self.hits.load(Ordering::Relaxed),
-            misses: self.missed.load(Ordering::Relaxed),
+            misses: self.misses.lock().asked(),
             entries: u64::try_from(self.held.len()).unwrap_or(u64::MAX),
             bytes: self.held.weight(),
         }
@@ -84,7 +82,6 @@ impl OnDemand {
 
     /// Asks for a record of a shard in this load at this sequence number, see `Misses::ask`.
     pub fn ask(&self, key: &str, load: u64, since: u64, waits: bool) -> bool {
-        self.missed.fetch_add(1, Ordering::Relaxed);
         let asked = self.misses.lock().ask(key, load, since, waits);
         self.asked.notify_one();
         asked
