@@ -43,14 +43,19 @@ class Fetcher:
             for shard, keys in missed.items():
                 try:
                     self._fetch(shard, keys)
-                except StoreError as error:
+                except Exception as error:
                     # The decisions that wait are denied when their time is over; the next ones ask again.
-                    log.warning("Records that decisions need cannot be fetched: %s", error)
+                    unforeseen = None if isinstance(error, StoreError) else error
+                    log.warning(
+                        "Records that decisions need cannot be fetched: %s", error, exc_info=unforeseen
+                    )
 
     def _fetch(self, shard: int, keys: list[tuple[str, str]]) -> None:
         fetched = self._store.fetch(shard, keys)
         reached = self._shards[shard].wait_until(
-            lambda history: history.position.seq >= fetched.position.seq, _CATCH_UP_SECONDS
+            # Of this very history: a deposed primary may be at a number that the state has reached too.
+            lambda history: history.contains(fetched.position),
+            _CATCH_UP_SECONDS,
         )
         with fitting():
             supplied = reached and self._core.supply(shard, fetched.records, fetched.position.seq)
