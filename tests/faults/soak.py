@@ -5,6 +5,7 @@ round that failed leaves its history and the sidecars' logs beside the report.
 """
 
 import argparse
+import faulthandler
 import json
 import logging
 import shutil
@@ -116,11 +117,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--report", type=Path, default=Path("target/soak/report.json"))
     options = parser.parse_args()
+    # A crash of the core would otherwise end this without a word.
+    faulthandler.enable()
     report = Report(options.report, options.seed)
     # Simulated stores fail all the time.
     logging.getLogger("pdp").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as cache:
-        policy = load_bundle("tests/unit/records/doors", cache_dir=cache).policy
+        policy = load_bundle("tests/simulation/locks", cache_dir=cache).policy
     seed = simulated = options.seed
     while time.monotonic() < report.began + options.seconds:
         _real(report, seed)
@@ -128,6 +131,11 @@ def main() -> int:
         simulated = _simulated(report, policy, simulated, _SIMULATED_SECONDS)
         report.write()
         print(f"{sum(report.rounds.values())} rounds, {len(report.failures)} failures", file=sys.stderr)
+    if not report.simulated["allowed"]:
+        report.failures.append(
+            {"simulated": "everything", "error": "nothing was allowed, so nothing was shown"}
+        )
+        report.write()
     print(report.path.read_text(encoding="utf-8"))
     return 1 if report.failures else 0
 
