@@ -46,7 +46,7 @@ def test_the_wall_clock_that_jumps_does(tmp_path: Path) -> None:
 
 
 def test_the_wall_clocks_jump(stage: Stage, tmp_path: Path) -> None:
-    """That of the primary, and others of two sidecars; the replica and the third sidecar keep the true time."""
+    """The primary's, and others of two sidecars; the replica and the third sidecar keep the true time."""
     clocks = {name: WallClock(tmp_path, name) for name in ("primary", "a", "c")}
     primary = stage.node(environment=clocks["primary"].environment)
     # A primary whose clock jumps takes its replicas for silent, and they come back.
