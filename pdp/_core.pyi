@@ -108,7 +108,8 @@ class Core:
     """The policy that decides now."""
 
     def set_policy(self, policy: Policy) -> None:
-        """Decisions from now on are made by this policy; those under way finish on the old one."""
+        """Decisions from now on are made by this policy; those under way finish on the old one. To be set
+        before records are loaded: they are checked against its schemas as they come in, not those there."""
 
     def clock_ns(self) -> int:
         """The clock of deadlines: CLOCK_BOOTTIME, nanoseconds."""

@@ -40,7 +40,13 @@ class Asked:
 
     def load_unchecked(self, found: Records) -> None:
         """Installs records as they are, past every check, as no store would hold them."""
-        self.decider.install([(kind, key, encode(value), 1) for (kind, key), value in found.items()])
+        core = _core.Core(cache_bytes=0)
+        # A core without a policy has no schemas to check records against.
+        snapshot = core.snapshot()
+        snapshot.add([(kind, key, encode(value), 1) for (kind, key), value in found.items()])
+        core.install(0, snapshot, 1, bytes(20))
+        core.set_policy(self.bundle.policy)
+        self.decider.core = core
 
     def decision(self, request: Any, at_ms: int = NOW_MS) -> dict[str, Any] | None:
         """The decision without its id; None: an invalid request."""

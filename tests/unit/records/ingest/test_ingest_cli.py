@@ -47,7 +47,7 @@ def test_it_runs_until_it_is_told_to_stop(
         output, errors = process.communicate(timeout=10)
     assert process.returncode == 0
     assert output == f"Applied 2 messages; 0 changed nothing; 1 went to {stream.dead_name}.\n"
-    assert re.search(r"Message \d+-0 went to the dead letters: value\.open\.\n", errors)
+    assert re.search(r"Message \d+-\d+ went to the dead letters: value\.open\.\n", errors)
     assert "secret" not in errors
     # It left the group.
     assert stream.client.xinfo_consumers(stream.name, GROUP) == []
