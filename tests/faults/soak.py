@@ -9,6 +9,7 @@ import faulthandler
 import json
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -119,6 +120,8 @@ def main() -> int:
     options = parser.parse_args()
     # A crash of the core would otherwise end this without a word.
     faulthandler.enable()
+    # So that an end from outside ends servers and sidecars too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     report = Report(options.report, options.seed)
     # Simulated stores fail all the time.
     logging.getLogger("pdp").setLevel(logging.CRITICAL)
