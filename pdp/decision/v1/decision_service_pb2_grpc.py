@@ -86,7 +86,8 @@ class DecisionServiceServicer:
 
     def Watch(self, request_iterator, context):
         """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
-        that waits for all waits for the watches too.
+        that waits for all waits for the watches too. Each stream begins with nothing kept: generations of different
+        streams have nothing to do with each other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,8 @@ class DecisionServiceStub:
     """Answers each request on an open stream; answers carry the request's id."""
     Watch: _grpc.StreamStreamMultiCallable[_decision_service_pb2.WatchRequest, _decision_service_pb2.WatchResponse]
     """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
-    that waits for all waits for the watches too.
+    that waits for all waits for the watches too. Each stream begins with nothing kept: generations of different
+    streams have nothing to do with each other.
     """
 
 @_typing.type_check_only
@@ -60,7 +61,8 @@ class DecisionServiceAsyncStub(DecisionServiceStub):
     """Answers each request on an open stream; answers carry the request's id."""
     Watch: _aio.StreamStreamMultiCallable[_decision_service_pb2.WatchRequest, _decision_service_pb2.WatchResponse]  # type: ignore[assignment]
     """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
-    that waits for all waits for the watches too.
+    that waits for all waits for the watches too. Each stream begins with nothing kept: generations of different
+    streams have nothing to do with each other.
     """
 
 class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -98,7 +100,8 @@ class DecisionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_decision_service_pb2.WatchResponse], _abc.AsyncIterator[_decision_service_pb2.WatchResponse]]:
         """For gateways that keep answers: what to forget, and a lease under which kept answers may be used. A write
-        that waits for all waits for the watches too.
+        that waits for all waits for the watches too. Each stream begins with nothing kept: generations of different
+        streams have nothing to do with each other.
         """
 
 def add_DecisionServiceServicer_to_server(servicer: DecisionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
