@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pdp_core::server::doors::Doors;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
@@ -17,7 +18,7 @@ impl Server {
     #[new]
     #[pyo3(signature = (core, *, grpc, http, threads = 0))]
     fn new(core: &Core, grpc: &str, http: &str, threads: usize) -> PyResult<Self> {
-        pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, threads)
+        pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, Doors::default(), threads)
             .map(|server| Self(Mutex::new(server)))
             .map_err(|error| PyOSError::new_err(error.to_string()))
     }
@@ -30,6 +31,12 @@ impl Server {
     #[getter]
     fn http_address(&self) -> String {
         self.0.lock().http_address().to_string()
+    }
+
+    /// (Setting, address as bound) of each door over HTTP.
+    #[getter]
+    fn door_addresses(&self) -> Vec<(&'static str, String)> {
+        self.0.lock().door_addresses().map(|(setting, address)| (setting, address.to_string())).collect()
     }
 
     fn start(&self) -> PyResult<()> {
