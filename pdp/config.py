@@ -301,7 +301,9 @@ def _refuse_half_of_tls(settings: Settings) -> None:
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise ConfigError('Settings "tls_certificate" and "tls_key" go together; only one of them is set.')
     if settings.tls_client_ca and not settings.tls_certificate:
-        raise ConfigError('Setting "tls_client_ca" says whose clients count under TLS, but "tls_certificate" is not set.')
+        raise ConfigError(
+            'Setting "tls_client_ca" says whose clients count under TLS, but "tls_certificate" is not set.'
+        )
 
 
 def shown(settings: Settings, name: str) -> str | int | float:
