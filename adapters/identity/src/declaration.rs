@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use http::{HeaderName, Uri};
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::IdentityError;
 use crate::facts::EHERKENNING;
 use crate::mapping::{Dialect, Field, Mapping, PRESETS, Source, is_level};
+use crate::strict_json;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,7 +105,7 @@ const fn keys_max_age_seconds() -> u32 {
 }
 
 /// The algorithms there are to allow: signatures with public keys only.
-pub const ALGORITHMS: [(&str, Algorithm); 9] = [
+pub const ALGORITHMS: [(&str, Algorithm); 10] = [
     ("RS256", Algorithm::RS256),
     ("RS384", Algorithm::RS384),
     ("RS512", Algorithm::RS512),
@@ -113,6 +115,8 @@ pub const ALGORITHMS: [(&str, Algorithm); 9] = [
     ("ES256", Algorithm::ES256),
     ("ES384", Algorithm::ES384),
     ("EdDSA", Algorithm::EdDSA),
+    // RFC 9864's name for the same, as keys on that curve are the only ones taken for it.
+    ("Ed25519", Algorithm::EdDSA),
 ];
 
 /// The algorithm of a name; None also for `none` and for those with a shared secret.
@@ -127,13 +131,10 @@ fn refuse<T>(place: impl AsRef<str>, sentence: impl AsRef<str>) -> Result<T, Ide
 impl Declaration {
     /// Reads and checks; the error names the place.
     pub fn parse(text: &[u8]) -> Result<Self, IdentityError> {
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let read: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let inner = error.inner().to_string();
-            let sentence = inner.split(" at line ").next().unwrap_or_default();
-            IdentityError(format!("{}: {sentence}.", error.path()))
-        })?;
-        reader.end().map_err(|_| IdentityError("The declaration is not one JSON object.".to_owned()))?;
+        let members = strict_json::object(text)
+            .ok_or_else(|| IdentityError("The declaration is not one object with unique members.".to_owned()))?;
+        let read: Self = serde_path_to_error::deserialize(Value::Object(members))
+            .map_err(|error| IdentityError(format!("{}: {}.", error.path(), error.inner())))?;
         read.check()?;
         Ok(read)
     }

@@ -1,5 +1,6 @@
 //! The table of real-shaped logins (`tests/adapters/assertions.yaml`): each whole one is understood, each change of it
 //! has the effect that the table says.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;
 

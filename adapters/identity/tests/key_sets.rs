@@ -1,4 +1,5 @@
 //! Key sets: what is refused, and what a rotation means for tokens.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Tokens as they should be, and as attackers make them.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod support;
 
@@ -32,6 +33,9 @@ fn a_good_token_is_a_login_by_each_kind_of_key() {
             assert_eq!(identified.subject["id"], "PSEUDO@ORG");
         }
     }
+    let named =
+        signed_raw(r#"{"alg":"Ed25519","kid":"ed"}"#, &claims().to_string(), &ed.signing, Algorithm::EdDSA);
+    assert_eq!(problem(&identity, &named), None);
     assert_eq!(identity.take_refresh(NOW_MS), Vec::<String>::new());
 }
 
