@@ -124,6 +124,15 @@ pub fn algorithm(name: &str) -> Option<Algorithm> {
     ALGORITHMS.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
 }
 
+/// What a mapping must read; a legal subject comes on top, which may have one name or another.
+const REQUIRED: [(Field, &str); 5] = [
+    (Field::ActingSubject, "acting_subject"),
+    (Field::Level, "level"),
+    (Field::IntermediaryKvk, "intermediary_kvk"),
+    (Field::Branch, "branch"),
+    (Field::ServiceUuid, "service_uuid"),
+];
+
 fn refuse<T>(place: impl AsRef<str>, sentence: impl AsRef<str>) -> Result<T, IdentityError> {
     Err(IdentityError(format!("{} {}", place.as_ref(), sentence.as_ref())))
 }
@@ -228,13 +237,7 @@ fn check_mapping(place: &str, mapping: &Mapping) -> Result<(), IdentityError> {
             return refuse(claims, "has a document, which belongs to saml-json and authentication.");
         }
         // Without a name for the intermediary each chain would be taken for a direct login.
-        for (field, name) in [
-            (Field::ActingSubject, "acting_subject"),
-            (Field::Level, "level"),
-            (Field::IntermediaryKvk, "intermediary_kvk"),
-            (Field::Branch, "branch"),
-            (Field::ServiceUuid, "service_uuid"),
-        ] {
+        for (field, name) in REQUIRED {
             if !mapping.claims.contains_key(&field) {
                 return refuse(&claims, format!("lacks {name}."));
             }
@@ -304,6 +307,28 @@ fn keys_place_is_safe(keys: &str) -> bool {
 }
 
 impl Gateway {
+    /// Whether headers for each claim bring all that the mapping needs. One that is left out would be absent from
+    /// every login: without the intermediary, each chain would be taken for a direct login.
+    pub fn check_covers(&self, mapping: &Mapping) -> Result<(), IdentityError> {
+        if self.header.is_some() {
+            return Ok(());
+        }
+        if mapping.dialect != Dialect::Flat {
+            return refuse("gateway.mapping", "needs a header with JSON.");
+        }
+        let claimed = match &self.source {
+            Some(Source::Claimed(told)) => Some(&told.claim),
+            _ => None,
+        };
+        let needed = REQUIRED.iter().filter_map(|(field, _)| mapping.claims.get(field)).chain(claimed);
+        for claim in needed {
+            if !self.headers.values().any(|filled| filled == claim) {
+                return refuse("gateway.headers", format!("has no header for the claim {claim:?}."));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, token_header: &str) -> Result<(), IdentityError> {
         if self.header.is_some() != self.headers.is_empty() {
             return refuse("gateway", "must have either a header with JSON or headers, one for each claim.");

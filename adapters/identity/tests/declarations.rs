@@ -85,6 +85,21 @@ fn a_refusal_of_a_gateway_names_the_place() {
     ]);
 }
 
+#[test]
+fn headers_for_each_claim_must_bring_all_that_a_login_needs() {
+    let whole = json!({"x-user": "eherkenningPseudo", "x-kvk": "chamberOfCommerce", "x-loa": "acr", "x-idp": "idp",
+        "x-via": "eherkenningIntermediatekvkNr", "x-branch": "eherkenningVestigingsNr", "x-service": "eherkenningServiceUUID"});
+    let with = |headers: Value| {
+        refused(&json!({"gateway": {"mapping": "eherkenning-camel", "headers": headers,
+            "source": {"claim": "idp", "values": {"eh": "eherkenning"}}}}))
+    };
+    assert_eq!(with(whole.clone()), "");
+    for (name, claim) in whole.as_object().unwrap().iter().filter(|(name, _)| *name != "x-kvk") {
+        let sentence = with(support::changed(whole.clone(), &json!({name: null})));
+        assert!(sentence.contains("gateway.headers") && sentence.contains(claim.as_str().unwrap()), "{sentence}");
+    }
+}
+
 fn mapped(mapping: Value) -> Value {
     json!({"mappings": {"own": mapping}, "gateway": {"header": "x-login", "mapping": "own", "source": "eherkenning"}})
 }

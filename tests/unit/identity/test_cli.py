@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pdp.cli import main
-from tests.unit.identity.issuer import Issuer, ec, key_set, running, token
+from tests.servers.issuer import Issuer, ec, key_set, running, token
 
 ONE = ec("one")
 

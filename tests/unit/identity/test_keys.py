@@ -15,7 +15,7 @@ from pdp.identity import keys as keys_module
 from pdp.identity.declaration import Declared, load_identity
 from pdp.identity.keys import KeysError, KeysUrl
 from pdp.identity.refresh import KeysRefresher, read_all, read_keys
-from tests.unit.identity.issuer import Issuer, ec, ed, key_set, rsa, running, token
+from tests.servers.issuer import Issuer, ec, ed, key_set, rsa, running, token
 
 ONE, TWO = ec("one"), ec("two")
 
@@ -52,7 +52,7 @@ def place(declared: Declared) -> KeysUrl:
 
 @pytest.mark.parametrize(
     ("key", "algorithm"),
-    [(rsa("r"), "RS256"), (ec("e"), "ES256"), (ed("d"), "EdDSA")],
+    [(rsa("r"), "RS256"), (ec("e"), "ES256"), (ed("d"), "Ed25519")],
     ids=["rsa", "ec", "ed"],
 )
 def test_tokens_that_another_library_signs_are_verified(
