@@ -1,6 +1,7 @@
 """An issuer of tokens on loopback: a real HTTP server with a key set, and tokens that a library signs."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -86,8 +87,8 @@ class Issuer:
 
 
 @contextmanager
-def running() -> Iterator[Issuer]:
-    """A server on a free port of loopback, until the block ends."""
+def running(tls: tuple[Path, Path] | None = None) -> Iterator[Issuer]:
+    """A server on a free port of loopback, until the block ends. `tls`: its certificate and key."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -121,7 +122,12 @@ def running() -> Iterator[Issuer]:
     stopped = threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    issuer = Issuer(f"http://127.0.0.1:{server.server_port}")
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*tls)
+        # Handshakes belong to the thread of the connection: one that fails must not end the server.
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    issuer = Issuer(f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

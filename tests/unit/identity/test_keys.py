@@ -15,6 +15,7 @@ from pdp.identity import keys as keys_module
 from pdp.identity.declaration import Declared, load_identity
 from pdp.identity.keys import KeysError, KeysUrl
 from pdp.identity.refresh import KeysRefresher, read_all, read_keys
+from tests.servers.certificates import Authority
 from tests.servers.issuer import Issuer, ec, ed, key_set, rsa, running, token
 
 ONE, TWO = ec("one"), ec("two")
@@ -148,6 +149,26 @@ def test_a_server_that_is_down_is_one_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(KeysError, match=r"^http://127\.0\.0\.1:\d+/certs cannot be read: .*refused"):
         read_keys(declared.identity, place(declared))
     assert outcome(declared, token(issuer.url, ONE)) == "keys_unavailable"
+
+
+def test_only_servers_with_a_certificate_that_counts_are_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, unknown = Authority(tmp_path, "known"), Authority(tmp_path, "unknown")
+    monkeypatch.setenv("SSL_CERT_FILE", str(known.certificate))
+    for authority, name, expected in [
+        (known, "IP:127.0.0.1", None),
+        (unknown, "IP:127.0.0.1", "certificate verify failed"),
+        (known, "DNS:elsewhere.example", "doesn't match|not valid for"),
+    ]:
+        with running(tls=authority.sign("issuer", name)) as issuer:
+            issuer.body = key_set(ONE)
+            declared = load_identity(issuer.declare(tmp_path))
+            if expected is None:
+                assert read_keys(declared.identity, place(declared)) == 1
+            else:
+                with pytest.raises(KeysError, match=expected):
+                    read_keys(declared.identity, place(declared))
 
 
 @pytest.mark.parametrize(
