@@ -147,6 +147,12 @@ class Settings:
         "Gateways whose word about a request counts: addresses, networks, and name:NAME of a client "
         "certificate, with commas.",
     )
+    identity: str = _setting(
+        "",
+        OPTIONAL_PATH,
+        "The declaration of whose tokens and headers are logins (identity.yaml); empty: only what a request "
+        "says itself.",
+    )
     tls_certificate: str = _setting(
         "", OPTIONAL_PATH, "Certificate (PEM) of forward_auth and authzen; empty: they speak plain HTTP."
     )
