@@ -186,6 +186,11 @@ async def _watch_once(core: Core, sidecar: Sidecar, stub: "DecisionServiceAsyncS
                 due.set()
     except grpc.RpcError:
         pass
+    except asyncio.CancelledError:
+        # So ends the stream that was given up, too; the task is not to end with it.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
     finally:
         watch.lost()
         sidecar.watch = None
