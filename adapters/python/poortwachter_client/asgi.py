@@ -134,6 +134,5 @@ async def _refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) ->
             await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
             return
         kind = "websocket.http.response"
-    body = b"" if scope.get("method") == "HEAD" else answer.body
     await send({"type": f"{kind}.start", "status": answer.status, "headers": headers})
-    await send({"type": f"{kind}.body", "body": body})
+    await send({"type": f"{kind}.body", "body": answer.body})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from http import HTTPStatus
 from typing import Any
@@ -72,6 +72,9 @@ class Refusals:
 
     def answer(self, decision: Decision, asking: Asking) -> Answer:
         """The response to a request that was denied."""
+        return _to(asking, self._answer(decision, asking))
+
+    def _answer(self, decision: Decision, asking: Asking) -> Answer:
         tongue = language(asking.accept_language)
         page = wants_page(asking.accept)
         challenge = self._challenge(decision)
@@ -109,7 +112,8 @@ class Refusals:
 def invalid(error: InvalidRequest, asking: Asking) -> Answer:
     """The response where what a request says of itself is none that can be decided."""
     document = {"type": "about:blank", "title": "Bad Request", "status": 400, "detail": str(error)}
-    return _problem(400, document | {"field": error.field}, language(asking.accept_language), _PLAIN)
+    tongue = language(asking.accept_language)
+    return _to(asking, _problem(400, document | {"field": error.field}, tongue, _PLAIN))
 
 
 def problem(status: int, decision: Decision, tongue: Language) -> dict[str, Any]:
@@ -164,6 +168,11 @@ def _acr_values(decision: Decision) -> str:
         words = values.split() if isinstance(values, str) else values if isinstance(values, tuple) else ()
         return " ".join(quote(str(word), safe=":/-._~") for word in words)
     return ""
+
+
+def _to(asking: Asking, answer: Answer) -> Answer:
+    """Without a body where the request was HEAD: not every server takes it away."""
+    return replace(answer, body=b"") if asking.method == "HEAD" else answer
 
 
 def _own(target: str) -> str:

@@ -82,7 +82,7 @@ class Door:
             decided = self._decide(environ, requirement(environ))
             if isinstance(decided, Answer):
                 start_response(f"{decided.status} {decided.phrase}", list(decided.headers))
-                return [] if environ["REQUEST_METHOD"] == "HEAD" else [decided.body]
+                return [decided.body]
             environ[ENVIRON] = decided
             return _run(app, environ, start_response, decided)
 

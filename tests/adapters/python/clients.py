@@ -15,11 +15,15 @@ from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
 from poortwachter_client import AsyncClient, Client, Decision, InvalidRequest
 from tests.end_to_end.sidecar import Sidecar, until
 
+Metadata = Sequence[tuple[str, str | bytes]]
+
 
 class Asking(Protocol):
     """What `Client` has, and `Looped` too."""
 
-    def check(self, request: Mapping[str, Any], *, timeout: float | None = None) -> Decision: ...
+    def check(
+        self, request: Mapping[str, Any], *, timeout: float | None = None, metadata: Metadata = ()
+    ) -> Decision: ...
 
     def check_many(
         self, requests: Sequence[Mapping[str, Any]], *, timeout: float | None = None
@@ -48,8 +52,10 @@ class Looped:
     def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=60)
 
-    def check(self, request: Mapping[str, Any], *, timeout: float | None = None) -> Decision:
-        decision: Decision = self._run(self.client.check(request, timeout=timeout))
+    def check(
+        self, request: Mapping[str, Any], *, timeout: float | None = None, metadata: Metadata = ()
+    ) -> Decision:
+        decision: Decision = self._run(self.client.check(request, timeout=timeout, metadata=metadata))
         return decision
 
     def check_many(
