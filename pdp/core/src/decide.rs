@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::{Map, Value};
+
 use crate::bundle::Bundle;
 use crate::cache::{CacheFigures, CachedEvaluator};
 use crate::clock::Clock;
@@ -178,6 +180,17 @@ impl Core {
             return Err(InvalidRequest::new("context.time", message));
         }
         Ok(time_ms.max(clock_ms))
+    }
+
+    /// The denial of a call that a door refuses before there is a question to decide, counted as every other.
+    /// `details` say more of the reason.
+    pub fn refuse(&self, why: FailClosed, details: Map<String, Value>, began: Instant) -> Decision {
+        let mut outcome = Outcome::fail_closed(why);
+        outcome.reasons.iter_mut().for_each(|reason| reason.details.clone_from(&details));
+        let bundle = self.records.bundle();
+        let view = self.records.view();
+        self.metrics.count(bundle.as_deref(), &Value::Null, &[], &outcome, began.elapsed());
+        Decision::new(Arc::new(outcome), bundle.as_deref(), view)
     }
 
     /// Decisions from now on are made by this bundle; those under way finish on the one they began with.

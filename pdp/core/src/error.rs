@@ -60,6 +60,10 @@ pub enum FailClosed {
     StateUnavailable,
     StateStale,
     PolicyError,
+    /// A gateway's request that the bundle's routes do not know, or that could be read in two ways.
+    RouteUnknown,
+    /// A gateway's request that maps to no valid question.
+    RequestInvalid,
 }
 
 impl FailClosed {
@@ -69,6 +73,8 @@ impl FailClosed {
             Self::StateUnavailable => "STATE_UNAVAILABLE",
             Self::StateStale => "STATE_STALE",
             Self::PolicyError => "POLICY_ERROR",
+            Self::RouteUnknown => "ROUTE_UNKNOWN",
+            Self::RequestInvalid => "REQUEST_INVALID",
         }
     }
 
@@ -86,6 +92,14 @@ impl FailClosed {
             Self::PolicyError => (
                 "Wij kunnen nu niet controleren of u toegang hebt. Probeer het later opnieuw.",
                 "We cannot check now whether you have access. Try again later.",
+            ),
+            Self::RouteUnknown => (
+                "Deze pagina bestaat niet of kunt u zo niet openen.",
+                "This page does not exist, or cannot be opened this way.",
+            ),
+            Self::RequestInvalid => (
+                "Dit verzoek klopt niet. Controleer wat u hebt ingevuld.",
+                "This request is not valid. Check what you filled in.",
             ),
         }
     }

@@ -1,6 +1,7 @@
 //! The decision core of Poortwachter: records, policy engine, decision cache and the sockets that gateways call.
 //! It knows no Python and nothing of any portal.
 
+pub mod ask;
 pub mod bundle;
 pub mod cache;
 pub mod clock;

@@ -3,12 +3,15 @@
 pub mod answer;
 pub mod codec;
 mod convert;
+pub mod doors;
 mod front;
 mod health;
 mod held;
+pub mod http;
 mod limits;
 mod service;
 pub mod structs;
+pub mod tls;
 mod watches;
 mod worker;
 
@@ -22,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
+use self::doors::Doors;
 use crate::decide::Core;
 
 /// The generated messages and service.
@@ -51,13 +55,22 @@ pub enum Stage {
 /// write, which a runtime that hands tasks between threads does not do (it cost a third of the throughput).
 pub struct Server {
     core: Arc<Core>,
-    grpc: Option<TcpListener>,
-    http: Option<TcpListener>,
+    /// Until it is started.
+    bound: Option<Bound>,
+    doors: Arc<Doors>,
     grpc_address: SocketAddr,
     http_address: SocketAddr,
+    door_addresses: Vec<SocketAddr>,
     threads: usize,
     stage: watch::Sender<Stage>,
     running: Option<Running>,
+}
+
+/// The listeners; those of doors in the order of `Doors::http`.
+struct Bound {
+    grpc: TcpListener,
+    http: TcpListener,
+    doors: Vec<TcpListener>,
 }
 
 /// The threads, and where each says that it has ended in order.
@@ -67,16 +80,21 @@ struct Running {
 }
 
 impl Server {
-    /// Binds both addresses (`HOST:PORT`, port 0: a free one). `threads` 0: one per core.
-    pub fn bind(core: Arc<Core>, grpc: &str, http: &str, threads: usize) -> io::Result<Self> {
-        let (grpc, http) = (bind("grpc", grpc)?, bind("http", http)?);
+    /// Binds every address (`HOST:PORT`, port 0: a free one). `threads` 0: one per core.
+    pub fn bind(core: Arc<Core>, grpc: &str, http: &str, doors: Doors, threads: usize) -> io::Result<Self> {
+        let bound = Bound {
+            grpc: bind("grpc", grpc)?,
+            http: bind("http", http)?,
+            doors: doors.http.iter().map(|door| bind(door.setting, &door.address)).collect::<io::Result<_>>()?,
+        };
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             core,
-            grpc_address: grpc.local_addr()?,
-            http_address: http.local_addr()?,
-            grpc: Some(grpc),
-            http: Some(http),
+            grpc_address: bound.grpc.local_addr()?,
+            http_address: bound.http.local_addr()?,
+            door_addresses: bound.doors.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            bound: Some(bound),
+            doors: Arc::new(doors),
             threads: if threads == 0 { cores() } else { threads },
             stage: watch::channel(Stage::Serving).0,
             running: None,
@@ -91,24 +109,42 @@ impl Server {
         self.http_address
     }
 
+    /// Of each door over HTTP, by its setting.
+    pub fn door_addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        self.doors.http.iter().map(|door| door.setting).zip(self.door_addresses.iter().copied())
+    }
+
     /// Starts to answer. Health says not ready until the core is.
     pub fn start(&mut self) -> io::Result<()> {
-        let (Some(grpc), Some(http)) = (self.grpc.take(), self.http.take()) else {
+        let Some(bound) = self.bound.take() else {
             return Err(io::Error::other("the server was started before"));
         };
         let (ended, ends) = mpsc::channel();
         let mut running = Running { threads: Vec::new(), ended: ends };
         let (reporter, health_service) = tonic_health::server::health_reporter();
-        let mut doors = Vec::new();
+        let listeners = bound.doors.len().saturating_add(1);
+        // For each listener, where its connections go: one queue a thread.
+        let mut dealt: Vec<Vec<_>> = std::iter::repeat_with(Vec::new).take(listeners).collect();
         for number in 0..self.threads {
-            let (door, connections) = tokio::sync::mpsc::channel(WAITING_CONNECTIONS);
-            let worker =
-                worker::serve(Arc::clone(&self.core), connections, health_service.clone(), self.stage.subscribe());
-            running.threads.push(self.thread(format!("pdp-grpc-{number}"), worker, &ended)?);
-            doors.push(door);
+            let mut queues = Vec::with_capacity(listeners);
+            for queue in &mut dealt {
+                let (sender, receiver) = tokio::sync::mpsc::channel(WAITING_CONNECTIONS);
+                queue.push(sender);
+                queues.push(receiver);
+            }
+            let health = health_service.clone();
+            let worker = worker::serve(
+                Arc::clone(&self.core),
+                Arc::clone(&self.doors),
+                queues,
+                health,
+                self.stage.subscribe(),
+            );
+            running.threads.push(self.thread(format!("pdp-worker-{number}"), worker, &ended)?);
         }
+        let dealt = std::iter::once(bound.grpc).chain(bound.doors).zip(dealt).collect();
         let (core, stage) = (Arc::clone(&self.core), &self.stage);
-        let front = front::run(core, grpc, http, doors, reporter, stage.subscribe());
+        let front = front::run(core, dealt, bound.http, reporter, stage.subscribe());
         running.threads.push(self.thread("pdp-front".to_owned(), front, &ended)?);
         self.running = Some(running);
         Ok(())

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pdp_core::server::doors::{Doors, HttpDoor};
+use pdp_core::server::tls;
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::core::Core;
+use crate::gateway::Gateway;
 
 #[pyclass(frozen)]
 pub struct Server(Mutex<pdp_core::server::Server>);
@@ -15,11 +18,39 @@ pub struct Server(Mutex<pdp_core::server::Server>);
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (core, *, grpc, http, threads = 0))]
-    fn new(core: &Core, grpc: &str, http: &str, threads: usize) -> PyResult<Self> {
-        pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, threads)
+    #[pyo3(signature = (core, *, grpc, http, threads = 0, gateway = None, forward_auth = "", tls = None))]
+    fn new(
+        core: &Core,
+        grpc: &str,
+        http: &str,
+        threads: usize,
+        gateway: Option<&Gateway>,
+        forward_auth: &str,
+        tls: Option<(String, String, String)>,
+    ) -> PyResult<Self> {
+        let refuse = |error: &dyn std::fmt::Display| PyOSError::new_err(error.to_string());
+        let tls = tls.map(|(certificate, key, client_ca)| {
+            let client_ca = Some(client_ca).filter(|path| !path.is_empty());
+            tls::server_config(certificate.as_ref(), key.as_ref(), client_ca.as_ref().map(AsRef::as_ref))
+        });
+        let tls = tls.transpose().map_err(|error| refuse(&error))?;
+        let mut doors = Doors::default();
+        if let Some(Gateway(gateway)) = gateway {
+            let envoy = Arc::clone(gateway);
+            doors.grpc.push(Box::new(move |services| pdp_ext_authz::add_to(services, Arc::clone(&envoy))));
+            if !forward_auth.is_empty() {
+                let gateway = Arc::clone(gateway);
+                doors.http.push(HttpDoor {
+                    setting: "forward_auth",
+                    address: forward_auth.to_owned(),
+                    tls: tls.clone(),
+                    router: Box::new(move || pdp_forward_auth::router(Arc::clone(&gateway))),
+                });
+            }
+        }
+        pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, doors, threads)
             .map(|server| Self(Mutex::new(server)))
-            .map_err(|error| PyOSError::new_err(error.to_string()))
+            .map_err(|error| refuse(&error))
     }
 
     #[getter]
@@ -30,6 +61,12 @@ impl Server {
     #[getter]
     fn http_address(&self) -> String {
         self.0.lock().http_address().to_string()
+    }
+
+    /// (Setting, address as bound) of each door over HTTP.
+    #[getter]
+    fn door_addresses(&self) -> Vec<(&'static str, String)> {
+        self.0.lock().door_addresses().map(|(setting, address)| (setting, address.to_string())).collect()
     }
 
     fn start(&self) -> PyResult<()> {

@@ -1,9 +1,10 @@
-//! The thread in front: accepts gRPC connections and deals them out, reports health, serves HTTP health.
+//! The thread in front: accepts connections and deals them out, reports health, serves HTTP health.
 
-use std::net::TcpListener as StdListener;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tonic_health::server::HealthReporter;
@@ -14,19 +15,21 @@ use crate::decide::Core;
 /// Pause after a connection could not be accepted (no file descriptors left, say).
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// One for each thread.
+type Queues = Vec<mpsc::Sender<(std::net::TcpStream, SocketAddr)>>;
+
 /// Runs until the server stops.
 pub async fn run(
     core: Arc<Core>,
-    grpc: StdListener,
+    dealt: Vec<(StdListener, Queues)>,
     http: StdListener,
-    doors: Vec<mpsc::Sender<std::net::TcpStream>>,
     reporter: HealthReporter,
     stage: watch::Receiver<Stage>,
 ) {
-    let (Ok(grpc), Ok(http)) = (TcpListener::from_std(grpc), TcpListener::from_std(http)) else { return };
+    let Ok(http) = TcpListener::from_std(http) else { return };
     let dealing = async {
         tokio::select! {
-            () = deal(grpc, doors) => {}
+            _ = join_all(dealt.into_iter().map(|(listener, queues)| deal(listener, queues))) => {}
             () = reached(stage.clone(), Stage::Stopping) => {}
         }
     };
@@ -37,14 +40,15 @@ pub async fn run(
 }
 
 /// Deals connections to the threads in turn.
-async fn deal(listener: TcpListener, doors: Vec<mpsc::Sender<std::net::TcpStream>>) {
-    let mut turn = doors.iter().cycle();
+async fn deal(listener: StdListener, queues: Queues) {
+    let Ok(listener) = TcpListener::from_std(listener) else { return };
+    let mut turn = queues.iter().cycle();
     loop {
         match listener.accept().await {
-            Ok((connection, _)) => {
-                if let (Some(door), Ok(connection)) = (turn.next(), detached(connection)) {
+            Ok((connection, address)) => {
+                if let (Some(queue), Ok(connection)) = (turn.next(), detached(connection)) {
                     // A thread with a full queue takes no more: the caller sees its connection closed.
-                    drop(door.try_send(connection));
+                    drop(queue.try_send((connection, address)));
                 }
             }
             Err(_) => tokio::time::sleep(PAUSE).await,

@@ -2,7 +2,6 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::{Stream, StreamExt};
 use tokio::sync::watch::Receiver;
@@ -16,14 +15,12 @@ use super::proto::{
     check_stream_response, decision_service_server::DecisionService,
 };
 use super::{Stage, convert, limits, watches};
+use crate::ask;
 use crate::decide::Core;
 use crate::error::InvalidRequest;
-use crate::timestamp::now_ms;
 
 /// Most requests in one batch.
 const MAX_BATCH: usize = 1_000;
-/// A long batch lets other calls in after each of this many decisions.
-const YIELD_EVERY: usize = 8;
 
 pub struct DecisionServer {
     core: Arc<Core>,
@@ -37,71 +34,27 @@ impl DecisionServer {
 }
 
 /// Decides one request of several; counts it when it is none. (What fails as a call is counted in `limits`.)
-async fn answer(core: &Arc<Core>, message: CheckRequest, clock_ms: i64) -> Result<Answer, InvalidRequest> {
-    let decided = decide(core, message, clock_ms).await;
+async fn answer(core: &Arc<Core>, message: CheckRequest) -> Result<Answer, InvalidRequest> {
+    let decided = decide(core, message).await;
     if decided.is_err() {
         core.metrics.count_invalid();
     }
     decided
 }
 
-async fn decide(core: &Arc<Core>, message: CheckRequest, clock_ms: i64) -> Result<Answer, InvalidRequest> {
+async fn decide(core: &Arc<Core>, message: CheckRequest) -> Result<Answer, InvalidRequest> {
     let request = convert::request(message, core.settings.max_request_bytes)?;
-    let began = Instant::now();
-    if let Some(decision) = core.decide_at_once(&request, clock_ms)? {
-        return Ok(Answer(Some(decision)));
-    }
-    let decided = waiting(core, move |core| core.decide_since(&request, clock_ms, began)).await;
-    Ok(Answer(Some(decided.map_err(|error| InvalidRequest::new("", error))??)))
+    ask::decide(core, request).await.map(|decision| Answer(Some(decision)))
 }
 
-/// What waits for a newer state or for records must not hold up the calls that share this thread.
-async fn waiting<T: Send + 'static>(
-    core: &Arc<Core>,
-    work: impl FnOnce(&Core) -> T + Send + 'static,
-) -> Result<T, String> {
-    let core = Arc::clone(core);
-    let done = tokio::task::spawn_blocking(move || work(&core)).await;
-    done.map_err(|error| format!("could not be decided: {error}"))
-}
-
-/// Decides all at one moment. Those that must wait do so after the others, and wait together.
 async fn batch(
     core: &Arc<Core>,
     requests: Vec<CheckRequest>,
 ) -> Result<Vec<Result<Answer, InvalidRequest>>, Status> {
-    let (began, clock_ms) = (Instant::now(), now_ms());
-    let mut answers = Vec::with_capacity(requests.len());
-    let mut later = Vec::new();
-    for (place, message) in requests.into_iter().enumerate() {
-        if place % YIELD_EVERY == YIELD_EVERY - 1 {
-            tokio::task::yield_now().await;
-        }
-        let request = convert::request(message, core.settings.max_request_bytes);
-        let decided = request.and_then(|request| match core.decide_at_once(&request, clock_ms)? {
-            Some(decision) => Ok(Answer(Some(decision))),
-            None => {
-                later.push((place, request));
-                Ok(Answer(None))
-            }
-        });
-        answers.push(decided);
-    }
-    if !later.is_empty() {
-        let decide = move |core: &Core| {
-            let decided = later.into_iter().map(|(place, request)| {
-                (place, core.decide_since(&request, clock_ms, began).map(|decision| Answer(Some(decision))))
-            });
-            decided.collect::<Vec<_>>()
-        };
-        for (place, decided) in waiting(core, decide).await.map_err(Status::internal)? {
-            if let Some(answer) = answers.get_mut(place) {
-                *answer = decided;
-            }
-        }
-    }
-    answers.iter().filter(|answer| answer.is_err()).for_each(|_| core.metrics.count_invalid());
-    Ok(answers)
+    let requests = requests.into_iter().map(|message| convert::request(message, core.settings.max_request_bytes));
+    let decided = ask::decide_all(core, requests).await.map_err(Status::internal)?;
+    decided.iter().filter(|answer| answer.is_err()).for_each(|_| core.metrics.count_invalid());
+    Ok(decided.into_iter().map(|answer| answer.map(|decision| Answer(Some(decision)))).collect())
 }
 
 fn invalid(error: InvalidRequest) -> InvalidMessage {
@@ -111,7 +64,7 @@ fn invalid(error: InvalidRequest) -> InvalidMessage {
 #[tonic::async_trait]
 impl DecisionService for DecisionServer {
     async fn check(&self, call: Call<CheckRequest>) -> Result<Response<Answer>, Status> {
-        let answered = decide(&self.core, call.into_inner(), now_ms()).await;
+        let answered = decide(&self.core, call.into_inner()).await;
         answered.map(Response::new).map_err(|error| convert::invalid_argument(&error))
     }
 
@@ -146,7 +99,7 @@ impl DecisionService for DecisionServer {
             async move {
                 let CheckStreamRequest { id, request } =
                     message.map_err(|status| limits::refused(&core, status))?;
-                let result = match answer(&core, request.unwrap_or_default(), now_ms()).await {
+                let result = match answer(&core, request.unwrap_or_default()).await {
                     Ok(response) => check_stream_response::Result::Response(response),
                     Err(error) => check_stream_response::Result::Invalid(invalid(error)),
                 };
