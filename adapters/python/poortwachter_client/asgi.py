@@ -83,9 +83,9 @@ class Door:
             if isinstance(decided, Answer):
                 await _refuse(decided, scope, receive, send)
                 return
-            scope.setdefault("state", {})["decision"] = decided
+            state = {**scope.get("state", {}), "decision": decided}
             with deciding(decided):
-                await app(scope, receive, send)
+                await app({**scope, "state": state}, receive, send)
 
         return guarded
 

@@ -13,6 +13,7 @@ from poortwachter_client.clock import Clock
 from poortwachter_client.contract.decision_pb2 import CheckResponse
 from poortwachter_client.contract.decision_service_pb2 import WatchRequest, WatchResponse
 from poortwachter_client.decision import Decision
+from poortwachter_client.messages import nanoseconds
 
 _MOST_PING_NS = 1_000_000_000
 _LEAST_PING_NS = 20_000_000
@@ -202,7 +203,7 @@ class Watch:
             del self._sent[number]
         if sent_ns is None or not message.HasField("lease"):
             return  # an answer to no ping of ours grants nothing
-        self._lease_ns = message.lease.ToNanoseconds()
+        self._lease_ns = nanoseconds(message.lease)
         self.leased_until_ns = max(
             self.leased_until_ns, sent_ns + self._cache.options.shortened(self._lease_ns)
         )
@@ -221,7 +222,7 @@ class Watch:
         if response.HasField("valid_until"):
             # The steady clock first: what passes between the two readings shortens.
             steady_ns = clock.steady_ns()
-            wall_until_ns = response.valid_until.ToNanoseconds()
+            wall_until_ns = nanoseconds(response.valid_until)
             steady_until_ns = steady_ns + wall_until_ns - clock.wall_ns()
         tags = tuple(terms.tags)
         size = _ENTRY_BYTES + len(key) + _FACTOR * response.ByteSize() + 200 * len(tags)

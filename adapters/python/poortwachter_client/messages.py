@@ -7,8 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message as Protobuf
 from google.protobuf.struct_pb2 import Struct, Value
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from poortwachter_client.contract import decision_pb2
 from poortwachter_client.decision import Decision, Message, Notice, Obligation, Reason, pdp_unavailable
@@ -20,7 +22,14 @@ _TRACE = ("traceparent", "tracestate")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WHOLE = 2**53
 
-_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"), default=dict).encode
+
+def _mapping(value: object) -> dict[Any, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":"), default=_mapping).encode
 
 
 def cache_key(request: Mapping[str, Any]) -> str | None:
@@ -89,9 +98,14 @@ def _valid_until(response: decision_pb2.CheckResponse) -> datetime | None:
     if not response.HasField("valid_until"):
         return None
     try:
-        return _EPOCH + timedelta(microseconds=response.valid_until.ToNanoseconds() // 1000)
+        return _EPOCH + timedelta(microseconds=nanoseconds(response.valid_until) // 1000)
     except OverflowError:  # beyond the year 9999, or before the year 1
         return datetime.max.replace(tzinfo=UTC) if response.valid_until.seconds > 0 else _EPOCH
+
+
+def nanoseconds(span: Timestamp | Duration) -> int:
+    """Of a moment since 1970, or of a duration; also of one that protobuf's own conversion refuses."""
+    return span.seconds * 1_000_000_000 + span.nanos
 
 
 def _object(document: Mapping[str, Any], name: str, field: str) -> Mapping[str, Any] | None:
