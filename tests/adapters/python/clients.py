@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pdp.records.v1.record_pb2 import WAIT_MODE_ALL, Change
 from pdp.records.v1.record_service_pb2 import ApplyChangesRequest, ApplyChangesResponse
 from pdp.records.v1.record_service_pb2_grpc import RecordServiceStub
 from poortwachter_client import AsyncClient, Client, Decision, InvalidRequest
-from tests.end_to_end.sidecar import Sidecar, until
+from tests.end_to_end.sidecar import Sidecar, http, until
 
 Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -111,6 +112,17 @@ def kept(client: Asking, request: Mapping[str, Any]) -> Decision:
     """Waits until a request is answered from the cache."""
     until(lambda: client.check(request).cached, 20, "a kept answer")
     return client.check(request)
+
+
+@contextmanager
+def stopped(sidecar: Sidecar) -> Iterator[None]:
+    """SIGSTOP, then SIGCONT, and until it answers again: another signal before that may wait for a while."""
+    sidecar.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        sidecar.signal(signal.SIGCONT)
+        http(sidecar.http, "/healthz/live")
 
 
 def write_for_all(

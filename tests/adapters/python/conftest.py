@@ -44,6 +44,4 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         return started
 
     yield start
-    for sidecar in starter.started:
-        sidecar.process.send_signal(18)  # SIGCONT: one that a test stopped must be able to end
     starter.close()

@@ -14,7 +14,7 @@ import pytest
 from poortwachter_client import AsyncClient, CacheOptions
 from poortwachter_client.cache import Watch
 from poortwachter_client.contract.decision_service_pb2 import WatchResponse
-from tests.adapters.python.clients import BLOCK, Asking, asking, both, kept, watching, write_for_all
+from tests.adapters.python.clients import BLOCK, Asking, asking, both, kept, stopped, watching, write_for_all
 from tests.adapters.python.conftest import Fleet
 from tests.adapters.python.fake_pdp import FakePdp
 from tests.end_to_end import portal
@@ -133,13 +133,10 @@ def test_a_sidecar_is_stopped_for_longer_than_the_lease(
         watching(client)
         until(lambda: client.check(REQUEST).allow, 20, "a first answer")
         assert kept(client, REQUEST).allow
-        deaf.signal(signal.SIGSTOP)
-        try:
+        with stopped(deaf):
             assert client.check(REQUEST).cached, "within the lease it is still used"
             write_for_all(written, BLOCKED)
             decision = client.check(REQUEST)
-        finally:
-            deaf.signal(signal.SIGCONT)
         assert decision.allow is not minds
         if minds:
             assert decision.codes == ("PDP_UNAVAILABLE",)

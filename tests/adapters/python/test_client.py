@@ -12,7 +12,7 @@ import pytest
 from pdp.decision.v1 import decision_pb2 as sidecars_contract
 from poortwachter_client import Call, Client, Decision, InvalidRequest, RetryOptions
 from poortwachter_client.contract import decision_pb2
-from tests.adapters.python.clients import KINDS, asking, both
+from tests.adapters.python.clients import KINDS, asking, both, stopped
 from tests.adapters.python.conftest import Fleet
 from tests.adapters.python.fake_pdp import FakePdp, allowing, failing
 from tests.end_to_end import portal
@@ -106,11 +106,8 @@ def test_one_of_two_sidecars_is_killed_and_then_stopped(fleet: Fleet, kind: str,
     one, other = fleet(2)
     with asking(kind, [one.grpc, other.grpc], timeout=2.0, balance=balance) as client:
         until(lambda: all(client.check(REQUEST).allow for _ in range(4)), 20, "first answers")
-        one.signal(signal.SIGSTOP)
-        try:
+        with stopped(one):
             assert all(client.check(REQUEST).allow for _ in range(10))
-        finally:
-            one.signal(signal.SIGCONT)
         one.signal(signal.SIGKILL)
         one.ended()
         assert all(client.check(REQUEST).allow for _ in range(10))
