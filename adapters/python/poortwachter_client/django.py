@@ -11,6 +11,7 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from poortwachter_client.aio import AsyncClient
@@ -51,7 +52,11 @@ class Middleware:
     async_capable = True
 
     def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        own = dict(settings.POORTWACHTER)
+        own = dict(getattr(settings, "POORTWACHTER", {}))
+        if not own.get("addresses"):
+            raise ImproperlyConfigured(
+                'POORTWACHTER must name the sidecars: {"addresses": ["127.0.0.1:7081"]}'
+            )
         self._subject: Callable[[HttpRequest], Mapping[str, Any] | None] = own.pop("subject", session_subject)
         self._refusals: Refusals = own.pop("refusals", None) or Refusals()
         addresses = own.pop("addresses")

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,8 @@ from tests.adapters.python.clients import BLOCK, Asking, asking, both, kept, sto
 from tests.adapters.python.conftest import Fleet
 from tests.adapters.python.fake_pdp import FakePdp
 from tests.end_to_end import portal
-from tests.end_to_end.sidecar import ROOT, Sidecar, environment, question, until
+from tests.end_to_end.sidecar import PORTAL, ROOT, Sidecar, Starter, environment, question, until
+from tests.servers.processes import free_port
 
 BLOCKED = ("block", f"account:{portal.USER}", BLOCK)
 REQUEST = portal.request()
@@ -195,6 +197,24 @@ def test_a_lost_stream_empties_the_cache(fleet: Fleet, kind: str) -> None:
         until(lambda: client.cached == 0, 10, "the loss")
         decision = client.check(REQUEST)
         assert (decision.allow, decision.codes, decision.cached) == (False, ("PDP_UNAVAILABLE",), False)
+
+
+@both
+def test_another_sidecar_at_the_same_address_is_watched_anew(tmp_path: Path, kind: str) -> None:
+    starter, address = Starter(tmp_path), f"127.0.0.1:{free_port()}"
+    try:
+        first = starter(policy=PORTAL, records=portal.records(), PDP_GRPC=address)
+        with asking(kind, [address], cache=CacheOptions()) as client:
+            watching(client)
+            kept(client, REQUEST)
+            first.signal(signal.SIGKILL)
+            until(lambda: client.cached == 0 and not client.watching, 10, "the loss")
+            second = starter(policy=PORTAL, PDP_GRPC=address)
+            kept(client, REQUEST)
+            second.apply(BLOCKED)
+            until(lambda: client.check(REQUEST).codes == ("ACCOUNT_BLOCKED",), 10, "forgetting")
+    finally:
+        starter.close()
 
 
 @both

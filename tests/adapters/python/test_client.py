@@ -1,5 +1,6 @@
 """Both clients against real sidecars, and against a PDP in chosen trouble: no allow that no PDP gave."""
 
+import inspect
 import signal
 import subprocess
 import time
@@ -10,7 +11,7 @@ import grpc
 import pytest
 
 from pdp.decision.v1 import decision_pb2 as sidecars_contract
-from poortwachter_client import Call, Client, Decision, InvalidRequest, RetryOptions
+from poortwachter_client import AsyncClient, Call, Client, Decision, InvalidRequest, RetryOptions
 from poortwachter_client.contract import decision_pb2
 from tests.adapters.python.clients import KINDS, asking, both, stopped
 from tests.adapters.python.conftest import Fleet
@@ -347,3 +348,17 @@ def test_both_copies_of_the_contract_live_in_one_process() -> None:
     assert decision_pb2.DESCRIPTOR.serialized_pb == sidecars_contract.DESCRIPTOR.serialized_pb
     request = sidecars_contract.CheckRequest(at_least_as_fresh="x")
     assert decision_pb2.CheckRequest.FromString(request.SerializeToString()).at_least_as_fresh == "x"
+
+
+def test_both_clients_offer_the_same() -> None:
+    """With the same parameters and defaults; what they do is the same core."""
+
+    def offered(kind: type) -> dict[str, list[tuple[str, Any]]]:
+        return {
+            name: [(p.name, p.default) for p in inspect.signature(member).parameters.values()]
+            for name, member in inspect.getmembers(kind, inspect.isfunction)
+            if not name.startswith("_") or name == "__init__"
+        }
+
+    assert offered(Client) == offered(AsyncClient)
+    assert {"check", "check_many", "connect", "close"} <= set(offered(Client))

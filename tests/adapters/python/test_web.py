@@ -7,9 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test.utils import override_settings
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from poortwachter_client.django import Middleware
 from tests.adapters.python.portal_apps import FRAMEWORKS, LOGIN, portal_in
 from tests.end_to_end import portal
 from tests.end_to_end.sidecar import Sidecar
@@ -49,7 +52,7 @@ def test_who_is_allowed_gets_through_with_the_decision(site: httpx.Client) -> No
         told = response.json()
         assert len(told["decision_id"]) == 32
         assert told["accountable"] == {"kvk": portal.EMPLOYER}
-        assert told["obligations"] == []
+        assert told["obligations"] == ["supply_notification_email"]
         assert told["the same"]
 
 
@@ -160,3 +163,10 @@ def test_a_websocket_is_decided_at_its_handshake(framework: str, pdp: Sidecar) -
             socket.recv(timeout=20)
         assert isinstance(raised.value, InvalidStatus), "refused before it was accepted"
         assert raised.value.response.status_code in (401, 403)
+
+
+def test_django_without_addresses_says_so(pdp: Sidecar) -> None:
+    with portal_in("django-wsgi", pdp.grpc):
+        pass  # configures Django
+    with override_settings(POORTWACHTER={}), pytest.raises(ImproperlyConfigured, match="addresses"):
+        Middleware(lambda request: None)
