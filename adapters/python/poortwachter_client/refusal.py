@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from poortwachter_client.decision import Decision, Reason
 from poortwachter_client.errors import InvalidRequest
@@ -51,6 +51,12 @@ class Answer:
         return HTTPStatus(self.status).phrase
 
 
+@dataclass(frozen=True, slots=True)
+class _Remedy:
+    challenge: str
+    url: str
+
+
 Page = Callable[[Decision, Language, str], str]
 """Renders a denial as HTML. Last comes the URL of the login where that is the remedy, otherwise ""."""
 
@@ -60,14 +66,18 @@ class Refusals:
     """How an application says no.
 
     Attributes:
-        login_url: where a user logs in; the page asked for is added as `next`, a level to reach as
-            `acr_values`. None: there is none to send a browser to.
+        login_url: where a user logs in, with `{url}` for the page to come back to. None: there is none.
+        step_up_url: where a user logs in at another level, with `{acr_values}` for those that will do.
         login_codes: reasons of which a login is the remedy: 401, and a redirect for who asked for a page.
+        along_with_login: reasons that come along while nobody is logged in. With any other reason beside
+            them a login would not help, and none is offered.
         page: renders a denial; it escapes what it shows.
     """
 
     login_url: str | None = None
+    step_up_url: str | None = None
     login_codes: frozenset[str] = LOGIN_CODES
+    along_with_login: frozenset[str] = frozenset({"ACCOUNT_UNKNOWN"})
     page: Page | None = None
 
     def answer(self, decision: Decision, asking: Asking) -> Answer:
@@ -77,36 +87,32 @@ class Refusals:
     def _answer(self, decision: Decision, asking: Asking) -> Answer:
         tongue = language(asking.accept_language)
         page = wants_page(asking.accept)
-        challenge = self._challenge(decision)
-        login = self._login(decision, asking) if challenge else ""
+        remedy = self._remedy(decision, asking)
+        login = remedy.url if remedy else ""
         if login and page and asking.method in ("GET", "HEAD"):
             return Answer(303, (("Location", login), ("Content-Length", "0"), *_PLAIN), b"")
         status, headers = 403, _PLAIN
         if decision.unavailable:
             status, headers = 503, (*headers, ("Retry-After", str(_RETRY_SECONDS)))
-        elif challenge:
-            status, headers = 401, (*headers, ("WWW-Authenticate", challenge))
+        elif remedy:
+            status, headers = 401, (*headers, ("WWW-Authenticate", remedy.challenge))
         if page:
             html = (self.page or default_page)(decision, tongue, login).encode()
             csp = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
             return _answer(status, "text/html; charset=utf-8", tongue, html, (*headers, csp))
-        return _problem(status, problem(status, decision, tongue), tongue, headers)
+        return _problem(status, problem(status, decision, tongue, login), tongue, headers)
 
-    def _challenge(self, decision: Decision) -> str:
-        """`WWW-Authenticate` where a login is the remedy (step-up: RFC 9470), otherwise ""."""
+    def _remedy(self, decision: Decision, asking: Asking) -> _Remedy | None:
+        """A login, or one at another level (step-up: RFC 9470); None: neither would help."""
+        codes = set(decision.codes)
+        if codes & self.login_codes:
+            helps = codes <= self.login_codes | self.along_with_login
+            return _Remedy('Bearer realm="eHerkenning"', _url(self.login_url, asking) if helps else "")
         values = _acr_values(decision)
-        if values:
-            return f'Bearer error="insufficient_user_authentication", acr_values="{values}"'
-        return 'Bearer realm="eHerkenning"' if self.login_codes.intersection(decision.codes) else ""
-
-    def _login(self, decision: Decision, asking: Asking) -> str:
-        if self.login_url is None:
-            return ""
-        query = {"next": _own(asking.target)}
-        values = _acr_values(decision)
-        if values:
-            query["acr_values"] = values
-        return f"{self.login_url}{'&' if '?' in self.login_url else '?'}{urlencode(query)}"
+        if values and len(codes) == 1:
+            challenge = f'Bearer error="insufficient_user_authentication", acr_values="{values}"'
+            return _Remedy(challenge, _url(self.step_up_url, asking, values))
+        return None
 
 
 def invalid(error: InvalidRequest, asking: Asking) -> Answer:
@@ -116,8 +122,8 @@ def invalid(error: InvalidRequest, asking: Asking) -> Answer:
     return _to(asking, _problem(400, document | {"field": error.field}, tongue, _PLAIN))
 
 
-def problem(status: int, decision: Decision, tongue: Language) -> dict[str, Any]:
-    """A denial as problem details."""
+def problem(status: int, decision: Decision, tongue: Language, login: str = "") -> dict[str, Any]:
+    """A denial as problem details; `login`: where a login would help."""
     document = decision.to_dict()
     return {
         "type": "about:blank",
@@ -129,6 +135,7 @@ def problem(status: int, decision: Decision, tongue: Language) -> dict[str, Any]
         "reasons": document["reasons"],
         "obligations": document["obligations"],
         "notices": document["notices"],
+        **({"login": login} if login else {}),
     }
 
 
@@ -173,6 +180,15 @@ def _acr_values(decision: Decision) -> str:
 def _to(asking: Asking, answer: Answer) -> Answer:
     """Without a body where the request was HEAD: not every server takes it away."""
     return replace(answer, body=b"") if asking.method == "HEAD" else answer
+
+
+def _url(template: str | None, asking: Asking, acr_values: str = "") -> str:
+    """A login's URL; "" where there is none."""
+    values = {"{url}": quote(_own(asking.target), safe=""), "{acr_values}": quote(acr_values, safe="")}
+    url = template or ""
+    for name, value in values.items():
+        url = url.replace(name, value)
+    return url
 
 
 def _own(target: str) -> str:

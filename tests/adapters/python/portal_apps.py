@@ -28,7 +28,7 @@ from poortwachter_client.requirement import PUBLIC, Requirement, current_decisio
 from tests.end_to_end.portal import PURPOSE, SERVICE
 
 LOGIN = "/inloggen"
-REFUSALS = Refusals(login_url=LOGIN)
+REFUSALS = Refusals(login_url=LOGIN + "?terug={url}", step_up_url=LOGIN + "?niveau={acr_values}&terug={url}")
 READ: dict[str, Any] = {"service": SERVICE, "action": "read", "purpose": PURPOSE}
 SUBMIT: dict[str, Any] = {"service": SERVICE, "action": "submit", "purpose": PURPOSE}
 NOWHERE: dict[str, Any] = {"service": "nowhere", "action": "read", "purpose": PURPOSE}

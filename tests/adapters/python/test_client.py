@@ -17,7 +17,7 @@ from tests.adapters.python.clients import KINDS, asking, both, stopped
 from tests.adapters.python.conftest import Fleet
 from tests.adapters.python.fake_pdp import FakePdp, allowing, failing
 from tests.end_to_end import portal
-from tests.end_to_end.sidecar import Sidecar, question, until
+from tests.end_to_end.sidecar import Sidecar, program, question, until
 
 REQUEST = portal.request()
 REQUEST_FOR_CERTIFICATE = [
@@ -253,7 +253,7 @@ def test_a_unix_socket(kind: str, tmp_path: Path) -> None:
 def _certificates(folder: Path) -> dict[str, bytes]:
     """A certificate of 127.0.0.1 that signs itself, and its key."""
     subprocess.run(
-        ["openssl", *REQUEST_FOR_CERTIFICATE],
+        [program("openssl"), *REQUEST_FOR_CERTIFICATE],
         cwd=folder,
         check=True,
         capture_output=True,

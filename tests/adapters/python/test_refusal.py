@@ -1,6 +1,7 @@
 """What a denial looks like: escaping, languages, choices, and where a login may lead back to."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -30,6 +31,11 @@ def _denied(code: str = "ACCOUNT_BLOCKED", *obligations: Obligation, text: str =
 
 def _step_up(values: Any) -> Obligation:
     return Obligation("step_up", "2.2", {"acr_values": values})
+
+
+def _both(one: str, other: str, *obligations: Obligation) -> Decision:
+    decision = _denied(one, *obligations)
+    return replace(decision, reasons=decision.reasons + _denied(other).reasons)
 
 
 def _headers(answer: Answer) -> dict[str, str]:
@@ -110,11 +116,11 @@ def test_a_page_is_accessible_and_escaped() -> None:
         ("//evil.example/", "%2F"),
         ("/\\evil.example/", "%2F"),
         ("https://evil.example/", "%2F"),
-        ("/a\r\nSet-Cookie: x", "%2Fa%0D%0ASet-Cookie%3A+x"),
+        ("/a\r\nSet-Cookie: x", "%2Fa%0D%0ASet-Cookie%3A%20x"),
     ],
 )
 def test_a_login_leads_back_to_this_application_only(target: str, back: str) -> None:
-    refusals = Refusals(login_url="https://login.example/?tenant=1")
+    refusals = Refusals(login_url="https://login.example/?tenant=1&next={url}")
     answer = refusals.answer(_denied("LOGIN_NOT_EHERKENNING"), Asking("GET", target, BROWSER))
     assert (answer.status, _headers(answer)["Location"]) == (
         303,
@@ -133,12 +139,16 @@ def test_a_login_leads_back_to_this_application_only(target: str, back: str) -> 
         (_denied("AUTHENTICATION_INVALID"), Asking("POST", "/", BROWSER), 401),
         (_denied("ASSURANCE_LEVEL_TOO_LOW", _step_up(("a", "b"))), Asking("GET", "/"), 401),
         (_denied("ASSURANCE_LEVEL_TOO_LOW", _step_up(())), Asking("GET", "/"), 403),
+        (_denied("ASSURANCE_LEVEL_TOO_LOW", _step_up(("a",))), Asking("GET", "/", BROWSER), 303),
+        (_both("AUTHENTICATION_INVALID", "ACCOUNT_UNKNOWN"), Asking("GET", "/", BROWSER), 303),
+        (_both("AUTHENTICATION_INVALID", "INCIDENT_LOCKOUT"), Asking("GET", "/", BROWSER), 401),
+        (_both("ASSURANCE_LEVEL_TOO_LOW", "ACCOUNT_BLOCKED", _step_up(("a",))), Asking("GET", "/"), 403),
         (pdp_unavailable("UNAVAILABLE"), Asking("GET", "/"), 503),
         (pdp_unavailable("UNAVAILABLE"), Asking("GET", "/", BROWSER), 503),
     ],
 )
 def test_the_status(decision: Decision, asking: Asking, status: int) -> None:
-    assert Refusals(login_url="/login").answer(decision, asking).status == status
+    assert Refusals(login_url="/login", step_up_url="/level").answer(decision, asking).status == status
     without = Refusals().answer(decision, asking).status
     assert without == (401 if status == 303 else status)
 

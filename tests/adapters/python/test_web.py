@@ -82,9 +82,10 @@ def test_a_browser_gets_a_page(site: httpx.Client) -> None:
 def test_who_is_not_logged_in_is_sent_to_the_login(site: httpx.Client) -> None:
     response = site.get("/verzuim", headers=BROWSER)
     assert response.status_code == 303
-    assert response.headers["location"] == f"{LOGIN}?next=%2Fverzuim"
+    assert response.headers["location"] == f"{LOGIN}?terug=%2Fverzuim"
     program = site.get("/verzuim")
     assert "AUTHENTICATION_INVALID" in _problem(program, 401)["codes"]
+    assert program.json()["login"] == f"{LOGIN}?terug=%2Fverzuim"
     assert program.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -96,7 +97,8 @@ def test_a_level_that_is_too_low_asks_for_another(site: httpx.Client) -> None:
     assert 'acr_values="urn:etoegang:core:assurance-class:loa3' in response.headers["www-authenticate"]
     browser = site.get("/verzuim?a=b", headers=LOW | BROWSER)
     assert browser.status_code == 303
-    assert browser.headers["location"].startswith(f"{LOGIN}?next=%2Fverzuim%3Fa%3Db&acr_values=urn")
+    assert browser.headers["location"].startswith(f"{LOGIN}?niveau=urn")
+    assert browser.headers["location"].endswith("&terug=%2Fverzuim%3Fa%3Db")
 
 
 def test_head_and_options_are_decided_as_other_methods_are(site: httpx.Client) -> None:
