@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
@@ -18,7 +17,7 @@ from poortwachter_client.core import CHANNEL_OPTIONS, Core, Metadata, Options, R
 from poortwachter_client.decision import Decision
 from poortwachter_client.errors import InvalidRequest
 from poortwachter_client.settings import Settings
-from poortwachter_client.sidecars import Sidecar
+from poortwachter_client.sidecars import JITTER, Sidecar
 from poortwachter_client.watching import FIRST_REST_SECONDS, MOST_REST_SECONDS
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ async def _watch_on(core: Core, sidecar: Sidecar, stub: "DecisionServiceAsyncStu
     while True:
         if await _watch_once(core, sidecar, stub):
             rest = FIRST_REST_SECONDS
-        await asyncio.sleep(rest * random.uniform(0.5, 1.0))  # noqa: S311
+        await asyncio.sleep(rest * JITTER.uniform(0.5, 1.0))
         rest = min(2 * rest, MOST_REST_SECONDS)
 
 

@@ -19,6 +19,8 @@ Balance = Literal["first", "round_robin"]
 
 _log = logging.getLogger("poortwachter_client")
 
+JITTER = random.Random()  # noqa: S311 - spreads what is done again, and leaves the application's own draws alone
+
 _FIRST_REST_NS = 250_000_000
 _MOST_REST_NS = 10_000_000_000
 _PAUSE_SECONDS = 0.01
@@ -107,7 +109,7 @@ class Sidecars:
             if now_ns >= sidecar.rests_until_ns:
                 rest_ns = min(_FIRST_REST_NS << min(sidecar.failures, 10), _MOST_REST_NS)
                 sidecar.failures += 1
-                sidecar.rests_until_ns = now_ns + int(rest_ns * random.uniform(0.8, 1.2))  # noqa: S311
+                sidecar.rests_until_ns = now_ns + int(rest_ns * JITTER.uniform(0.8, 1.2))
             self._tokens = max(0.0, self._tokens - 1)
 
     def may_repeat(self) -> bool:
@@ -146,7 +148,7 @@ class Course:
         if place >= max(self._sidecars.retries.attempts, 1):
             return None
         turn, sidecar = divmod(place, len(self._order))
-        pause = _PAUSE_SECONDS * 2**turn * random.uniform(0.5, 1.0) if turn else 0.0  # noqa: S311
+        pause = _PAUSE_SECONDS * 2**turn * JITTER.uniform(0.5, 1.0) if turn else 0.0
         left = (self.ends_ns - self._clock.steady_ns()) / 1e9 - pause
         if left <= 0:
             return None

@@ -1,6 +1,5 @@
 """Keeps a `Watch` stream open to each sidecar, from threads: the sync twin of `aio`'s tasks."""
 
-import random
 import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -9,7 +8,7 @@ import grpc
 
 from poortwachter_client.cache import Watch
 from poortwachter_client.contract.decision_service_pb2 import WatchRequest, WatchResponse
-from poortwachter_client.sidecars import Sidecar
+from poortwachter_client.sidecars import JITTER, Sidecar
 
 FIRST_REST_SECONDS = 0.05
 MOST_REST_SECONDS = 2.0
@@ -60,7 +59,7 @@ class Watching:
         while not self._over.is_set():
             if self._watch_once():
                 rest = FIRST_REST_SECONDS
-            self._over.wait(rest * random.uniform(0.5, 1.0))  # noqa: S311
+            self._over.wait(rest * JITTER.uniform(0.5, 1.0))
             rest = min(2 * rest, MOST_REST_SECONDS)
 
     def _watch_once(self) -> bool:

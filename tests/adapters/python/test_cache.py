@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from poortwachter_client import AsyncClient, CacheOptions
+from poortwachter_client import AsyncClient, CacheOptions, Client
 from poortwachter_client.cache import Watch
 from poortwachter_client.contract.decision_service_pb2 import WatchResponse
 from tests.adapters.python.clients import BLOCK, Asking, asking, both, kept, stopped, watching, write_for_all
@@ -251,11 +251,16 @@ def test_another_process_begins_with_nothing(monkeypatch: pytest.MonkeyPatch) ->
         watching(client)
         kept(client, question())
         here, calls = os.getpid(), fake.calls
+        assert isinstance(client, Client)
+        parents = client._connections
         with monkeypatch.context() as child:
             child.setattr(os, "getpid", lambda: here + 1)
             assert not client.check(question()).cached
             assert fake.calls == calls + 1
             assert client.cached == 0
+            client.close()
+        assert parents is not None
+        parents.close()
 
 
 def test_another_event_loop_begins_with_nothing() -> None:
