@@ -6,9 +6,17 @@ from typing import Any
 import msgpack
 
 from pdp.records.keys import Keys
-from pdp.records.redis_node import Command, Link
+from pdp.records.redis_node import ANSWER_SECONDS, Command, Link
 from pdp.records.redis_primary import Primaries, uninitialised
-from pdp.records.store import Delta, Position, Step, StoredChange, StoredRecord, StoreError
+from pdp.records.store import (
+    MOST_CHANGES,
+    Delta,
+    Position,
+    Step,
+    StoredChange,
+    StoredRecord,
+    StoreError,
+)
 
 _SCAN_RECORDS = 2_000
 _PAGE_RECORDS = 1_000
@@ -115,33 +123,59 @@ def changes_since(link: Link, keys: Keys, position: Position, at_most: int) -> D
     head = _position(answer)
     if head.seq < position.seq:
         return None
-    changes: dict[tuple[str, str], StoredChange] = {}
-    steps: list[Step] = []
-    at = position
-    while at.seq < head.seq:
-        if at != position:
-            entries = link.ask(*entries_after(at.seq))
-        if not entries:
+    walk = _Walk(position, at_most)
+    while walk.at.seq < head.seq:
+        if walk.steps:
+            entries = link.ask(*entries_after(walk.at.seq))
+        if not entries or not walk.goes_on(entries):
             return None
+    if not walk.steps and walk.at != head:
+        return None
+    return walk.delta()
+
+
+def news(link: Link, keys: Keys, position: Position, seconds: float) -> Delta | None:
+    """See RecordStore. The entries come with what wakes the reader: one round trip."""
+    answer = link.ask(
+        *("XREAD", "COUNT", _ENTRIES, "BLOCK", max(1, int(seconds * 1000))),
+        *("STREAMS", keys.stream, f"{position.seq}-0"),
+        seconds=seconds + ANSWER_SECONDS,
+    )
+    if not answer:
+        return Delta([], [])
+    (entries,) = answer.values()
+    if len(entries) >= _ENTRIES:
+        # There may be any number more.
+        return changes_since(link, keys, position, MOST_CHANGES)
+    walk = _Walk(position, MOST_CHANGES)
+    return walk.delta() if walk.goes_on(entries) else None
+
+
+class _Walk:
+    """Goes along the history from a position, entry by entry, and keeps each record's last change."""
+
+    def __init__(self, position: Position, at_most: int) -> None:
+        self.at, self._at_most = position, at_most
+        self.steps: list[Step] = []
+        self._changes: dict[tuple[str, str], StoredChange] = {}
+
+    def goes_on(self, entries: Iterable[tuple[bytes, list[bytes]]]) -> bool:
+        """Takes in the next entries. False: a snapshot is needed."""
         for name, pairs in entries:
             fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-            seq = at.seq + 1
-            if name != b"%d-0" % seq or fields[b"prev"] != at.chain or b"changes" not in fields:
-                return None
-            for change in _changes(fields[b"changes"], seq):
-                changes[change.kind, change.key] = change
-            at = Position(seq, fields[b"chain"])
-            steps.append(Step(at, fields[b"barrier"] == b"1"))
-        if len(changes) > at_most or len(steps) > at_most:
-            return None
-    if not steps and at != head:
-        return None
-    return Delta(list(changes.values()), steps)
+            seq = self.at.seq + 1
+            if name != b"%d-0" % seq or fields[b"prev"] != self.at.chain or b"changes" not in fields:
+                return False
+            for kind, key, *value in msgpack.unpackb(fields[b"changes"], raw=True):
+                change = StoredChange(kind.decode(), key.decode(), value[0] if value else None, seq)
+                self._changes[change.kind, change.key] = change
+            self.at = Position(seq, fields[b"chain"])
+            self.steps.append(Step(self.at, fields[b"barrier"] == b"1"))
+        return len(self._changes) <= self._at_most and len(self.steps) <= self._at_most
 
-
-def _changes(packed: bytes, seq: int) -> Iterable[StoredChange]:
-    for kind, key, *value in msgpack.unpackb(packed, raw=True):
-        yield StoredChange(kind.decode(), key.decode(), value[0] if value else None, seq)
+    def delta(self) -> Delta:
+        """All of it."""
+        return Delta(list(self._changes.values()), self.steps)
 
 
 def refuse_foreign(link: Link, keys: Keys) -> None:

@@ -177,14 +177,19 @@ class ShardFollower:
                 self._follow_signal.wait(_FIRST_BACKOFF_SECONDS)
         return asked + self._timing.lease_ns
 
-    def look(self) -> bool:
-        """Applies what is new in the store, or loads it anew where that is needed. False: nothing was new."""
+    def look(self, seconds: float = 0.0) -> bool:
+        """Applies what is new in the store, or loads it anew where that is needed. False: nothing was new.
+
+        Args:
+            seconds: to wait for something new at most; 0: also looks whether the history is another one.
+        """
         with self._publishing:
             history, generation = self._history, self._generation
             must_load = self._must_load
-        delta = (
-            None if must_load or history is None else self._store.changes_since(history.position, self._shard)
-        )
+        delta = None
+        if history is not None and not must_load:
+            at, shard = history.position, self._shard
+            delta = self._store.news(at, shard, seconds) if seconds else self._store.changes_since(at, shard)
         if delta is None:
             self._log_load(self.load())
             return True
@@ -278,10 +283,8 @@ class ShardFollower:
         looked = self._host.clock()
         while not self._stopping:
             try:
-                self.look()
-                at = self.position
-                if at is not None:
-                    self._store.wait_for_news(at, self._shard, _NEWS_SECONDS)
+                if not self.look(_NEWS_SECONDS):
+                    self.look()
                 # What comes in quick succession is taken in together, at a fraction of the cost.
                 early = looked + _PACE_NS - self._host.clock()
                 if early > 0:

@@ -141,9 +141,10 @@ class SimulatedStore:
         ]
         return Delta(changes, [Step(entry.position, entry.barrier) for entry in new])
 
-    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
+    def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:
         hang = self._world.draw.random() * 250 if self._world.draw.random() < self._world.trouble.hang else 0
         self._world.sleep(self._world.draw.random() * 3 + hang)
+        return self.changes_since(position, shard)
 
     def parameters(self) -> Parameters:
         raise NotImplementedError

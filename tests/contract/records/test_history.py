@@ -141,15 +141,18 @@ def test_news_come_soon(url: str, store: RecordStore) -> None:
         timer = threading.Timer(0.1, writer.write, args=([A],))
         began = time.monotonic()
         timer.start()
-        store.wait_for_news(position, seconds=5.0)
+        came = store.news(position, seconds=5.0)
         assert 0.09 < time.monotonic() - began < 1.0
         timer.join()
+        assert came is not None
+        assert came == store.changes_since(position)
+        assert [step.position for step in came.steps] == [store.head().position]
         # What is there already is news at once.
-        store.wait_for_news(position, seconds=5.0)
+        assert store.news(position, seconds=5.0) == came
         assert time.monotonic() - began < 1.0
     # Without any the time is bounded.
     began = time.monotonic()
-    store.wait_for_news(store.head().position, seconds=0.2)
+    assert store.news(store.head().position, seconds=0.2) == ([], [])
     assert 0.15 < time.monotonic() - began < 1.0
     other.close()
 
@@ -182,4 +185,23 @@ def test_news_of_a_closed_store(store: RecordStore) -> None:
     position = store.head().position
     store.close()
     with pytest.raises(StoreError):
-        store.wait_for_news(position)
+        store.news(position)
+
+
+def test_news_after_a_position_of_another_history(store: RecordStore) -> None:
+    """Whatever the entries that follow say of themselves: they do not go on from there."""
+    zero = store.head().position
+    one = store.write([A]).position
+    store.write([B])
+    for other in (replace(zero, chain=bytes(20)), replace(one, chain=bytes(20)), replace(one, seq=0)):
+        assert store.news(other, seconds=0.2) is None
+
+
+def test_news_of_more_entries_than_are_read_at_once(store: RecordStore) -> None:
+    zero = store.head().position
+    for number in range(120):
+        store.write([A._replace(key=str(number % 7))])
+    came = store.news(zero)
+    assert came is not None
+    assert came == store.changes_since(zero)
+    assert (len(came.steps), len(came.changes)) == (120, 7)
