@@ -3,23 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgpack
-
 from pdp.records.keys import Keys
+from pdp.records.packing import count
 from pdp.records.redis_node import ANSWER_SECONDS, Command, Link
 from pdp.records.redis_primary import Primaries, uninitialised
 from pdp.records.store import (
     MOST_CHANGES,
     Delta,
+    PackedWrite,
     Position,
     Step,
-    StoredChange,
     StoredRecord,
     StoreError,
 )
 
 _SCAN_RECORDS = 2_000
 _PAGE_RECORDS = 1_000
+_LARGE = ord("~")
 # Each has up to 10,000 changes.
 _ENTRIES = 50
 
@@ -37,9 +37,17 @@ class Documents:
 
     def record(self, kind: str, key: bytes | str, stored: bytes) -> StoredRecord:
         """The record that a stored document is."""
-        prefix, _, value = stored.partition(b":")
-        version = self._number(prefix[1:9]) if prefix.startswith(b"~") else int(prefix)
-        return StoredRecord(kind, key if isinstance(key, str) else key.decode(), value, version)
+        key = key if isinstance(key, bytes) else key.encode()
+        return self.records(kind, [(key, stored)])[0]
+
+    def records(self, kind: str, found: Iterable[tuple[bytes, bytes]]) -> list[StoredRecord]:
+        """The records that stored documents of a kind are, from their keys and what is stored."""
+        records = []
+        for key, stored in found:
+            prefix, _, value = stored.partition(b":")
+            version = self._number(prefix[1:9]) if stored[0] == _LARGE else int(prefix)
+            records.append(StoredRecord(kind, key.decode(), value, version))
+        return records
 
     def _number(self, large: bytes) -> int:
         if large not in self._numbers:
@@ -72,10 +80,7 @@ class RedisSnapshot:
                 "HSCAN", self._keys.documents(kind), cursor, "COUNT", _SCAN_RECORDS
             )
             if found:
-                yield [
-                    self._documents.record(kind, key, stored)
-                    for key, stored in zip(found[::2], found[1::2], strict=True)
-                ]
+                yield self._documents.records(kind, zip(found[::2], found[1::2], strict=True))
             if cursor == b"0":
                 return
 
@@ -87,12 +92,10 @@ class RedisSnapshot:
             if not page:
                 return
             found = self._link.ask("HMGET", documents, *page)
-            yield [
-                self._documents.record(kind, key, stored)
-                for key, stored in zip(page, found, strict=True)
-                # Deleted since.
-                if stored is not None
-            ]
+            both = zip(page, found, strict=True)
+            # The others were deleted since.
+            there = [(key, stored) for key, stored in both if stored is not None]
+            yield self._documents.records(kind, there)
             after = b"(" + page[-1]
 
 
@@ -152,12 +155,12 @@ def news(link: Link, keys: Keys, position: Position, seconds: float) -> Delta | 
 
 
 class _Walk:
-    """Goes along the history from a position, entry by entry, and keeps each record's last change."""
+    """Goes along the history from a position, entry by entry."""
 
     def __init__(self, position: Position, at_most: int) -> None:
-        self.at, self._at_most = position, at_most
+        self.at, self._left = position, at_most
         self.steps: list[Step] = []
-        self._changes: dict[tuple[str, str], StoredChange] = {}
+        self._writes: list[PackedWrite] = []
 
     def goes_on(self, entries: Iterable[tuple[bytes, list[bytes]]]) -> bool:
         """Takes in the next entries. False: a snapshot is needed."""
@@ -166,16 +169,16 @@ class _Walk:
             seq = self.at.seq + 1
             if name != b"%d-0" % seq or fields[b"prev"] != self.at.chain or b"changes" not in fields:
                 return False
-            for kind, key, *value in msgpack.unpackb(fields[b"changes"], raw=True):
-                change = StoredChange(kind.decode(), key.decode(), value[0] if value else None, seq)
-                self._changes[change.kind, change.key] = change
+            packed = fields[b"changes"]
+            self._writes.append(PackedWrite(seq, packed))
+            self._left -= count(packed)
             self.at = Position(seq, fields[b"chain"])
             self.steps.append(Step(self.at, fields[b"barrier"] == b"1"))
-        return len(self._changes) <= self._at_most and len(self.steps) <= self._at_most
+        return self._left >= 0
 
     def delta(self) -> Delta:
         """All of it."""
-        return Delta(list(self._changes.values()), self.steps)
+        return Delta(self._writes, self.steps)
 
 
 def refuse_foreign(link: Link, keys: Keys) -> None:

@@ -42,6 +42,8 @@ def fitting() -> Iterator[None]:
             f"({place}{error.message}); `pdp doctor` names it. Write it again under this policy, or run the "
             "policy that it was written under."
         ) from error
+    except ValueError as error:
+        raise StoreError(f"The record store's history was changed by hand: {error}.") from error
 
 
 class Signal(Protocol):
@@ -89,7 +91,7 @@ class Host:
     random: Callable[[], float] = random.random
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     about: Callable[[], str] = lambda: "{}"
-    observe: Callable[[int, str], None] = lambda _shard, _epoch: None
+    observe: Callable[[int, str], object] = lambda _shard, _epoch: None
     kinds: Callable[[], Sequence[str] | None] = lambda: None
 
 
@@ -158,9 +160,8 @@ class ShardFollower:
         delta = self._store.changes_since(history.position, self._shard)
         if delta is None:
             raise StoreError("The record store's history moved on while its records were read.")
-        kinds = self._host.kinds()
         with fitting():
-            state.apply([change for change in delta.changes if kinds is None or change.kind in kinds])
+            state.apply(delta.writes)
         for step in delta.steps:
             history.append(step.position)
 
@@ -200,7 +201,7 @@ class ShardFollower:
                 return True
             at = delta.steps[-1].position
             with fitting():
-                self._core.apply(self._shard, delta.changes, at.seq, at.chain)
+                self._core.apply(self._shard, delta.writes, at.seq, at.chain)
             for step in delta.steps:
                 history.append(step.position)
             self._settle()

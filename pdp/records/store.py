@@ -165,12 +165,19 @@ class Step(NamedTuple):
     barrier: bool
 
 
+class PackedWrite(NamedTuple):
+    """Changes of one write, at least those that still stand: see `pdp.records.packing`."""
+
+    seq: int
+    changes: bytes
+
+
 class Delta(NamedTuple):
-    """What changed after a position: changes in an order in which they can be applied, and the entries of the
-    history that they came from. No steps: nothing changed.
+    """What changed after a position, in the order in which it was written, and the entries of the history
+    that it came from. No steps: nothing changed.
     """
 
-    changes: list[StoredChange]
+    writes: list[PackedWrite]
     steps: list[Step]
 
 
@@ -310,7 +317,7 @@ class RecordStore(Protocol):
         """What changed after `position`.
 
         None: a new snapshot is needed, as the position is not in this store's history or was trimmed away, or
-        more than `at_most` records changed. A source that is merely behind gives no steps.
+        there are more than `at_most` changes. A source that is merely behind gives no steps.
         """
 
     def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:

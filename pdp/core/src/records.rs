@@ -4,6 +4,7 @@
 mod capture;
 mod misses;
 mod on_demand;
+mod packed;
 mod position;
 mod shards;
 mod snapshot;
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 
 pub use self::capture::{Captured, Found};
 use self::on_demand::OnDemand;
+pub use self::packed::{Unreadable, unpack};
 pub use self::position::{Position, StateToken};
 use self::shards::Shards;
 pub use self::snapshot::Snapshot;
