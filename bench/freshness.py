@@ -61,6 +61,7 @@ class Freshness:
     """What was measured; memory in bytes, times in seconds unless the name says otherwise."""
 
     visible: Latencies
+    seen: Latencies
     barrier: Latencies
     fast: int
     quiet: Measured
@@ -87,7 +88,7 @@ def measure_freshness(accounts: int, large: Portal, work: Path, say: Say, *, eve
         say("from a write to the decisions that see it")
         bodies = write_bodies(work / "checks.bin", small.check_requests())
         with _checks(fleet, bodies, work):
-            visible = _visible(url, fleet, events)
+            visible, seen = _visible(url, fleet, events)
             say("barriers")
             barrier, fast = _barriers(fleet[0], events)
     with ExitStack() as stack:
@@ -106,7 +107,7 @@ def measure_freshness(accounts: int, large: Portal, work: Path, say: Say, *, eve
             load_seconds, load_memory = loaded.start_seconds, loaded.memory_bytes()
         missed, held = _on_demand(url, large, work, say)
     return Freshness(
-        *(visible, barrier, fast, quiet, storm, changes, large, load_seconds, load_memory, missed, held)
+        *(visible, seen, barrier, fast, quiet, storm, changes, large, load_seconds, load_memory, missed, held)
     )
 
 
@@ -190,26 +191,37 @@ def _block(number: int) -> Change:
     return Change("block", f"account:bench-{number}", document)
 
 
-def _visible(url: str, fleet: Sequence[servers.Server], events: int) -> Latencies:
-    """From before a write is sent until every sidecar has answered a check on a state that holds it."""
+def _visible(url: str, fleet: Sequence[servers.Server], events: int) -> tuple[Latencies, Latencies]:
+    """From before a write is sent until every sidecar has answered a check on a state that holds it.
+
+    Also how long the same checks take once more, when there is nothing to wait for: what of the first is the
+    client and the machine.
+    """
     store, random = open_store(url), Random(1)
     channels = [grpc.insecure_channel(server.address) for server in fleet]
     stubs: list[Any] = [DecisionServiceStub(channel) for channel in channels]
-    seconds = []
+    seconds, again = [], []
     try:
         for number in range(events):
             time.sleep(random.uniform(0.002, 0.02))
             began = time.monotonic()
             token = store.write([_block(number)]).token()
-            answers = [stub.Check.future(_asked(token), timeout=5.0) for stub in stubs]
-            for answer in answers:
-                _refuse_stale(answer.result())
+            _ask_all(stubs, token)
             seconds.append(time.monotonic() - began)
+            began = time.monotonic()
+            _ask_all(stubs, token)
+            again.append(time.monotonic() - began)
     finally:
         for channel in channels:
             channel.close()
         store.close()
-    return Latencies.of(seconds)
+    return Latencies.of(seconds), Latencies.of(again)
+
+
+def _ask_all(stubs: Sequence[Any], token: str) -> None:
+    answers = [stub.Check.future(_asked(token), timeout=5.0) for stub in stubs]
+    for answer in answers:
+        _refuse_stale(answer.result())
 
 
 def _refuse_stale(answer: decision_pb2.CheckResponse) -> None:
