@@ -43,11 +43,13 @@ class Policy:
         declaration: bytes,
         schemas: Mapping[str, bytes],
         revision: str,
+        routes: bytes | None = None,
         evaluation_limit_ms: int = 100,
         evaluation_memory_bytes: int = 67_108_864,
     ) -> Policy:
         """`wasm`: policy.wasm of `opa build -t wasm`; `data`: data.json; `declaration`: bundle.yaml as JSON;
-        `schemas`: path as in the declaration → JSON Schema. Raises PolicyLoadError."""
+        `schemas`: path as in the declaration → JSON Schema; `routes`: routes.yaml as JSON. Raises
+        PolicyLoadError."""
 
     revision: str
     kinds: list[str]
@@ -59,6 +61,13 @@ class Policy:
     barrier_kinds: list[str]
     """Kinds whose changes wait, unless asked otherwise, until no sidecar decides without them:
     `wait: all`."""
+
+    routes: list[str] | None
+    """The names of all routes; None: the bundle has no routes.yaml."""
+
+    def find_route(self, method: str, target: str, headers: Sequence[tuple[str, bytes]]) -> str:
+        """What a request is, as JSON: `{"route", "action", "resource", "context"}`, `{"public": route}`,
+        `{"refused": why}` or `"unknown"`. Raises ValueError for what is no HTTP request."""
 
     def canonical(self, kind: str, key: str, value: bytes) -> bytes:
         """Checks a document (JSON) and gives its canonical form. Raises RecordError."""
@@ -196,15 +205,40 @@ class Held:
         """The answer left, or was dropped."""
 
 @final
+class Gateway:
+    """What the doors for gateways share: routes of the core's policy, identity, whose word counts."""
+
+    def __new__(cls, core: Core, *, trusted_peers: str = "127.0.0.0/8, ::1") -> Gateway:
+        """`trusted_peers`: addresses, networks and `name:NAME` of client certificates, with commas. Raises
+        ValueError that names the entry."""
+
+@final
 class Server:
     """The sockets that gateways call. Bound on construction, answering after `start`, until `stop`."""
 
-    def __new__(cls, core: Core, *, grpc: str, http: str, threads: int = 0) -> Server:
-        """Addresses as "HOST:PORT", port 0: a free one. `threads` 0: one per core. Raises OSError with one
-        clear sentence."""
+    def __new__(
+        cls,
+        core: Core,
+        *,
+        grpc: str,
+        http: str,
+        threads: int = 0,
+        gateway: Gateway | None = None,
+        forward_auth: str = "",
+        authzen: str = "",
+        authzen_url: str = "",
+        tls: tuple[str, str, str] | None = None,
+    ) -> Server:
+        """Addresses as "HOST:PORT", port 0: a free one; "" for a door: closed. `threads` 0: one per core.
+        `gateway`: answers Envoy on the gRPC address, and others on `forward_auth`. `authzen`: where the AuthZEN
+        API answers; `authzen_url`: the base URL of its metadata document, "" for no document. `tls`: paths of certificate,
+        key and client authorities ("" for none) of the doors over HTTP. Raises OSError with one clear
+        sentence."""
 
     grpc_address: str
     http_address: str
+    door_addresses: list[tuple[str, str]]
+    """(Setting, address as bound) of each open door over HTTP."""
 
     def start(self) -> None: ...
     def stop(self, grace_seconds: float) -> bool:

@@ -58,6 +58,10 @@ def _address(value: object) -> str:
     return _text(value)
 
 
+def _door(value: object) -> str:
+    return _address(value) if value != "" else ""
+
+
 def _url(value: object) -> str:
     if not re.match(r"^[a-z]+(\+[a-z]+)?:.", _text(value)):
         raise ValueError(value)
@@ -68,6 +72,9 @@ TEXT = Kind("a text", "TEXT", _text, _text)
 PATH = Kind("a path", "PATH", _text, _text)
 PROGRAM = Kind("a program's path or name, or empty", "PATH", _any_text, _any_text)
 ADDRESS = Kind("an address HOST:PORT", "HOST:PORT", _address, _address)
+DOOR = Kind("an address HOST:PORT, or empty", "HOST:PORT", _door, _door)
+OPTIONAL = Kind("a text, or empty", "TEXT", _any_text, _any_text)
+OPTIONAL_PATH = Kind("a path, or empty", "PATH", _any_text, _any_text)
 URL = Kind("a store's URL such as sqlite:poortwachter.db or redis://HOST:PORT", "URL", _url, _url)
 
 
@@ -121,6 +128,32 @@ class Settings:
         "Where records are read and changed over gRPC; reachable by operators only.",
     )
     metrics: str = _setting("127.0.0.1:7083", ADDRESS, "Where Prometheus reads /metrics.")
+    forward_auth: str = _setting(
+        "",
+        DOOR,
+        "Where gateways ask over HTTP (nginx, Caddy, HAProxy, Traefik); empty: nowhere. Envoy asks on grpc.",
+    )
+    authzen: str = _setting(
+        "", DOOR, "Where the AuthZEN API answers, by HTTPS or on loopback also by HTTP; empty: nowhere."
+    )
+    authzen_url: str = _setting(
+        "",
+        OPTIONAL,
+        "The base URL that clients know the AuthZEN API by, for its metadata document; empty: it gives none.",
+    )
+    trusted_peers: str = _setting(
+        "127.0.0.0/8, ::1",
+        OPTIONAL,
+        "Gateways whose word about a request counts: addresses, networks, and name:NAME of a client "
+        "certificate, with commas.",
+    )
+    tls_certificate: str = _setting(
+        "", OPTIONAL_PATH, "Certificate (PEM) of forward_auth and authzen; empty: they speak plain HTTP."
+    )
+    tls_key: str = _setting("", OPTIONAL_PATH, "Private key (PEM) of tls_certificate.")
+    tls_client_ca: str = _setting(
+        "", OPTIONAL_PATH, "Authorities (PEM) whose client certificates count; empty: none is asked for."
+    )
     records: str = _setting(
         "sqlite:poortwachter.db",
         URL,
@@ -247,6 +280,7 @@ def load_settings(
         origins[name] = origin
     settings = Settings(**values, origins=origins)
     _refuse_what_cannot_work(settings)
+    _refuse_half_of_tls(settings)
     return settings
 
 
@@ -260,6 +294,14 @@ def _refuse_what_cannot_work(settings: Settings) -> None:
             f'{memory} MiB ("evaluation_memory_mib", {where[1]}) has no room for a request larger than '
             f"{(memory << 20) // _REQUEST_IN_EVALUATION} bytes."
         )
+
+
+def _refuse_half_of_tls(settings: Settings) -> None:
+    """Raises ConfigError for a certificate without its key, and the like."""
+    if bool(settings.tls_certificate) != bool(settings.tls_key):
+        raise ConfigError('Settings "tls_certificate" and "tls_key" go together; only one of them is set.')
+    if settings.tls_client_ca and not settings.tls_certificate:
+        raise ConfigError('Setting "tls_client_ca" says whose clients count under TLS, but "tls_certificate" is not set.')
 
 
 def shown(settings: Settings, name: str) -> str | int | float:

@@ -6,7 +6,6 @@ its records are loaded; until then each decision is a denial.
 """
 
 import faulthandler
-import ipaddress
 import logging
 import os
 import queue
@@ -14,17 +13,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import FrameType
 
 import grpc
 
-from pdp._core import Core, Policy, Server
+from pdp._core import Policy
 from pdp.config import Settings, without_password
 from pdp.configured import configured_bundle, configured_core, configured_timing
-from pdp.errors import RecordsError, ServeError
+from pdp.doors import bound_server, is_loopback
+from pdp.errors import RecordsError
 from pdp.metrics import MetricsServer
 from pdp.records.admin_server import build_admin_server
 from pdp.records.barrier import Barrier
@@ -44,12 +44,16 @@ _LEAVE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What the sidecar says once it answers: its addresses as bound, its policy, state and process id."""
+    """What the sidecar says once it answers: its addresses as bound, its policy, state and process id.
+
+    `doors`: setting → address of each further door that is open.
+    """
 
     grpc: str
     http: str
     admin: str
     metrics: str
+    doors: Mapping[str, str]
     policy_revision: str
     state_token: str
     pid: int
@@ -99,7 +103,7 @@ class _Sidecar:
         stack.callback(store.close)
         timing = configured_timing(store, settings)
         self._core = configured_core(settings, store.parameters().shards)
-        self._server = _bound_server(self._core, settings)
+        self._server = bound_server(self._core, settings)
         stack.callback(self._server.stop, 0.0)
         self._metrics = MetricsServer(self._core, settings.metrics)
         stack.callback(self._metrics.stop)
@@ -141,6 +145,7 @@ class _Sidecar:
             http=self._server.http_address,
             admin=self._admin_address,
             metrics=self._metrics.address,
+            doors=dict(self._server.door_addresses),
             policy_revision=bundle.revision,
             state_token=self._core.state_token(),
             pid=os.getpid(),
@@ -214,24 +219,12 @@ class _StopSignal:
         self._received.put(number)
 
 
-def _bound_server(core: Core, settings: Settings) -> Server:
-    try:
-        return Server(core, grpc=settings.grpc, http=settings.http, threads=settings.threads)
-    except OSError as error:
-        raise ServeError(str(error)) from error
-
-
 def _stop_admin(admin: grpc.Server, grace: float) -> None:
     admin.stop(grace).wait()
 
 
 def _warn_when_open(address: str) -> None:
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    if not is_loopback(address):
         log.warning(
             "The administrative address %s asks for no credentials and is not a loopback address: whoever "
             "reaches it can change the records.",

@@ -43,3 +43,5 @@ def _as_text(ready: "Ready") -> None:
     click.echo(f"health (HTTP)     {ready.http}")
     click.echo(f"records (gRPC)    {ready.admin}")
     click.echo(f"metrics (HTTP)    {ready.metrics}")
+    for setting, address in ready.doors.items():
+        click.echo(f"{setting:<17} {address}")

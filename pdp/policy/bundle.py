@@ -72,6 +72,7 @@ def load_bundle(
             declaration=built.sources.declaration.to_json(),
             schemas=built.sources.schemas,
             revision=built.revision,
+            routes=built.sources.routes,
             evaluation_limit_ms=evaluation_limit_ms,
             evaluation_memory_bytes=evaluation_memory_bytes,
         )

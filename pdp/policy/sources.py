@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pdp.policy.declaration import FILE as DECLARATION
-from pdp.policy.declaration import BundleError, Declaration, parse_declaration
+from pdp.policy.declaration import BundleError, Declaration, load_yaml, parse_declaration
 
 MANIFEST = ".manifest"
+ROUTES = "routes.yaml"
 DATA = ("data.json", "data.yaml", "data.yml")
 
 _MANIFEST_KEYS = ("roots", "revision", "metadata", "rego_version")
@@ -43,6 +44,14 @@ class Sources:
     def schemas(self) -> dict[str, bytes]:
         """Path → JSON Schema of everything under schemas/."""
         return {path: content for path, content in self.files.items() if path.startswith("schemas/")}
+
+    @property
+    def routes(self) -> bytes | None:
+        """routes.yaml as JSON; None: there is none. Raises BundleError when it is no YAML."""
+        if ROUTES not in self.files:
+            return None
+        document = load_yaml(self.files[ROUTES], f"{self.origin}/{ROUTES}")
+        return json.dumps(document, ensure_ascii=False).encode()
 
     @property
     def revision(self) -> str:
@@ -122,7 +131,7 @@ def _belongs(path: str) -> bool:
     name = parts[-1]
     if parts[0] == "schemas":
         return name.endswith(".json")
-    return path == DECLARATION or name.endswith(".rego") or name in DATA
+    return path in (DECLARATION, ROUTES) or name.endswith(".rego") or name in DATA
 
 
 def _read(path: Path) -> bytes:

@@ -112,11 +112,7 @@ fn read_limit(limit: &Value) -> Result<u16, InvalidRequest> {
 /// Of everything that must stay the same from page to page but the limit.
 fn digest(query: &Query) -> Result<[u8; DIGEST_BYTES], InvalidRequest> {
     let mut hash = Sha256::new();
-    hash.update([match query.sought {
-        Sought::Subject => b's',
-        Sought::Resource => b'r',
-        Sought::Action => b'a',
-    }]);
+    hash.update(query.sought.name());
     hash.update(query.text()?);
     let mut digest = [0; DIGEST_BYTES];
     digest.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);

@@ -15,7 +15,7 @@ use crate::decide::Core;
 use crate::decision::Outcome;
 use crate::records::{Found, NEVER_NS};
 
-/// What the host does and the core counts for it.
+/// What the host or a door does and the core counts for it.
 struct Event {
     name: &'static str,
     metric: &'static str,
@@ -24,7 +24,7 @@ struct Event {
     values: &'static [&'static str],
 }
 
-const EVENTS: [Event; 4] = [
+const EVENTS: [Event; 6] = [
     Event {
         name: "beat",
         metric: "pdp_beats_total",
@@ -53,10 +53,24 @@ const EVENTS: [Event; 4] = [
         labels: &["outcome"],
         values: &["applied", "repeated", "dead"],
     },
+    Event {
+        name: "gateway",
+        metric: "pdp_gateway_requests_total",
+        help: "Requests that gateways asked about (ext_authz, forward-auth) by answer; public: nothing to decide.",
+        labels: &["answer"],
+        values: &["public", "allowed", "login", "step_up", "denied"],
+    },
+    Event {
+        name: "search",
+        metric: "pdp_searches_total",
+        help: "Pages of searches that were answered, by what was searched for.",
+        labels: &["sought"],
+        values: &["subject", "resource", "action"],
+    },
 ];
 
 /// Most values of an event's label.
-const MAX_VALUES: usize = 4;
+const MAX_VALUES: usize = 5;
 
 #[derive(Default)]
 pub struct Metrics {
@@ -91,7 +105,7 @@ impl Metrics {
         self.invalid_requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts what the host does. None: there is no such event or label.
+    /// Counts what the host or a door does. None: there is no such event or label.
     pub fn count_event(&self, name: &str, label: &str) -> Option<()> {
         let (event, counts) = EVENTS.iter().zip(&self.events).find(|(event, _)| event.name == name)?;
         let (_, count) = event.values.iter().zip(counts).find(|(value, _)| **value == label)?;

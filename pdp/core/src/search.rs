@@ -37,6 +37,17 @@ pub enum Sought {
     Action,
 }
 
+impl Sought {
+    /// The member of the request that it is.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Resource => "resource",
+            Self::Action => "action",
+        }
+    }
+}
+
 /// What is asked, and which page of it.
 #[derive(Debug, Clone)]
 pub struct Query {
@@ -151,7 +162,9 @@ impl Core {
                 break true;
             }
         };
-        walk.finish(goes_on, policy_revision, view)
+        let page = walk.finish(goes_on, policy_revision, view)?;
+        self.metrics.count_event("search", query.sought.name());
+        Ok(page)
     }
 }
 

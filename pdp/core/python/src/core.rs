@@ -13,6 +13,7 @@ use pdp_core::metrics::{Reading, families};
 use pdp_core::records::{Change, NEVER_NS, Position};
 use pdp_core::request::Request;
 use pdp_core::timestamp::now_ms;
+use pdp_gateway::RoutesInForce;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -29,6 +30,8 @@ type Family = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<
 #[pyclass(frozen)]
 pub struct Core {
     pub core: Arc<pdp_core::decide::Core>,
+    /// Of the policy that decides now, for the doors of gateways.
+    pub routes: RoutesInForce,
     /// The policy object that decides now, to give back to Python.
     policy: Mutex<Option<Py<Policy>>>,
 }
@@ -96,11 +99,18 @@ impl Core {
             on_demand_bytes,
         };
         let clock = if manual_clock { Clock::manual() } else { Clock::Boottime };
-        Ok(Self { core: Arc::new(pdp_core::decide::Core::new(settings, clock)), policy: Mutex::new(None) })
+        Ok(Self {
+            core: Arc::new(pdp_core::decide::Core::new(settings, clock)),
+            routes: RoutesInForce::default(),
+            policy: Mutex::new(None),
+        })
     }
 
     fn set_policy(&self, policy: Py<Policy>) {
-        self.core.set_bundle(Arc::clone(&policy.get().0));
+        let loaded = policy.get();
+        // A door that reads old routes and decides by the new policy notices: the revisions differ.
+        *self.routes.write() = loaded.routes();
+        self.core.set_bundle(Arc::clone(&loaded.bundle));
         *self.policy.lock() = Some(policy);
     }
 

@@ -2,6 +2,7 @@
 
 mod core;
 mod errors;
+mod gateway;
 mod held;
 mod policy;
 mod server;
@@ -19,5 +20,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<snapshot::Snapshot>()?;
     module.add_class::<core::Core>()?;
     module.add_class::<held::Held>()?;
+    module.add_class::<gateway::Gateway>()?;
     module.add_class::<server::Server>()
 }

@@ -4,11 +4,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pdp_core::server::doors::Doors;
+use pdp_authzen::{BaseUrl, Options};
+use pdp_core::error::LoadError;
+use pdp_core::server::doors::{Doors, HttpDoor};
+use pdp_core::server::message_bytes;
+use pdp_core::server::tls::{self, ServerConfig};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::core::Core;
+use crate::gateway::Gateway;
+
+fn authzen_door(
+    core: &Arc<pdp_core::decide::Core>,
+    address: &str,
+    url: &str,
+    tls: Option<Arc<ServerConfig>>,
+) -> Result<HttpDoor, LoadError> {
+    let base_url = Some(url).filter(|url| !url.is_empty()).map(BaseUrl::parse).transpose()?;
+    let max_body_bytes = message_bytes(&core.settings);
+    let (core, options) = (Arc::clone(core), Options { base_url, max_body_bytes });
+    Ok(HttpDoor {
+        setting: "authzen",
+        address: address.to_owned(),
+        tls,
+        router: Box::new(move || pdp_authzen::router(Arc::clone(&core), options.clone())),
+    })
+}
 
 #[pyclass(frozen)]
 pub struct Server(Mutex<pdp_core::server::Server>);
@@ -16,11 +38,46 @@ pub struct Server(Mutex<pdp_core::server::Server>);
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (core, *, grpc, http, threads = 0))]
-    fn new(core: &Core, grpc: &str, http: &str, threads: usize) -> PyResult<Self> {
-        pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, Doors::default(), threads)
+    #[pyo3(signature = (core, *, grpc, http, threads = 0, gateway = None, forward_auth = "",
+        authzen = "", authzen_url = "", tls = None))]
+    #[allow(clippy::too_many_arguments)]
+    fn new(
+        core: &Core,
+        grpc: &str,
+        http: &str,
+        threads: usize,
+        gateway: Option<&Gateway>,
+        forward_auth: &str,
+        authzen: &str,
+        authzen_url: &str,
+        tls: Option<(String, String, String)>,
+    ) -> PyResult<Self> {
+        let refuse = |error: &dyn std::fmt::Display| PyOSError::new_err(error.to_string());
+        let tls = tls.map(|(certificate, key, client_ca)| {
+            let client_ca = Some(client_ca).filter(|path| !path.is_empty());
+            tls::server_config(certificate.as_ref(), key.as_ref(), client_ca.as_ref().map(AsRef::as_ref))
+        });
+        let tls = tls.transpose().map_err(|error| refuse(&error))?;
+        let mut doors = Doors::default();
+        if let Some(Gateway(gateway)) = gateway {
+            let envoy = Arc::clone(gateway);
+            doors.grpc.push(Box::new(move |services| pdp_ext_authz::add_to(services, Arc::clone(&envoy))));
+            if !forward_auth.is_empty() {
+                let gateway = Arc::clone(gateway);
+                doors.http.push(HttpDoor {
+                    setting: "forward_auth",
+                    address: forward_auth.to_owned(),
+                    tls: tls.clone(),
+                    router: Box::new(move || pdp_forward_auth::router(Arc::clone(&gateway))),
+                });
+            }
+        }
+        if !authzen.is_empty() {
+            doors.http.push(authzen_door(&core.core, authzen, authzen_url, tls).map_err(|error| refuse(&error))?);
+        }
+        pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, doors, threads)
             .map(|server| Self(Mutex::new(server)))
-            .map_err(|error| PyOSError::new_err(error.to_string()))
+            .map_err(|error| refuse(&error))
     }
 
     #[getter]

@@ -184,3 +184,110 @@ impl From<HeldBody> for Body {
         Self::new(body)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use http_body_util::BodyExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::{mpsc, watch};
+
+    use super::{BodyError, HEAD_TIME, HeldBody, read_body, serve};
+    use crate::records::View;
+    use crate::server::Stage;
+    use crate::server::doors::Peer;
+
+    #[tokio::test]
+    async fn a_response_uses_its_state_until_its_body_is_finished_or_dropped() {
+        let view = Arc::new(View::default());
+        let mut body: Body = HeldBody::new("x", [Arc::clone(&view), Arc::clone(&view)]).into();
+        assert_eq!(Arc::strong_count(&view), 2, "each state once");
+        assert!(body.frame().await.is_some_and(|frame| frame.is_ok()));
+        assert!(body.frame().await.is_none());
+        assert_eq!(Arc::strong_count(&view), 2);
+        drop(body);
+        assert_eq!(Arc::strong_count(&view), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_bounded_in_size_and_time() {
+        let endless = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        assert_eq!(read_body(endless, 10).await, Err(BodyError::TooSlow));
+        assert_eq!(read_body(Body::from("12345678901"), 10).await, Err(BodyError::TooLarge));
+        assert_eq!(read_body(Body::from("1234567890"), 10).await, Ok(Bytes::from("1234567890")));
+        let broken = futures_util::stream::iter([Err::<Bytes, _>(std::io::Error::other("cut"))]);
+        assert_eq!(read_body(Body::from_stream(broken), 10).await, Err(BodyError::Broken));
+    }
+
+    /// A served connection: the client's end, and the sender that tells the stage.
+    async fn connected() -> (TcpStream, watch::Sender<Stage>, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let client = TcpStream::connect(address).await.expect("a connection");
+        let (accepted, from) = listener.accept().await.expect("a connection");
+        let (sender, connections) = mpsc::channel(1);
+        let accepted = accepted.into_std().expect("a socket");
+        sender.try_send((accepted, from)).expect("room");
+        let router = axum::Router::new().fallback(|axum::Extension(peer): axum::Extension<Peer>| async move {
+            format!("{} {}", peer.address.ip(), peer.names.len())
+        });
+        let stage = watch::channel(Stage::Serving).0;
+        let serving = tokio::spawn(serve(router, None, connections, stage.subscribe()));
+        // Kept open, as the listener of a server is.
+        std::mem::forget(sender);
+        (client, stage, serving)
+    }
+
+    async fn read_all(client: &mut TcpStream) -> String {
+        let mut read = Vec::new();
+        client.read_to_end(&mut read).await.expect("an end");
+        String::from_utf8_lossy(&read).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_door_knows_its_peer_and_ends_in_order() {
+        let (mut client, stage, serving) = connected().await;
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("written");
+        let mut read = vec![0; 512];
+        let length = client.read(&mut read).await.expect("an answer");
+        let answer = String::from_utf8_lossy(read.get(..length).unwrap_or_default()).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("127.0.0.1 0"), "{answer}");
+        stage.send_replace(Stage::Stopping);
+        assert_eq!(read_all(&mut client).await, "", "an idle connection is closed");
+        serving.await.expect("ended");
+    }
+
+    #[tokio::test]
+    async fn heads_that_contradict_themselves_or_never_end_are_refused() {
+        for head in [
+            "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab",
+            "GET / HTTP/1.1\r\nhost: a\r\nx y: 1\r\n\r\n",
+            "GET /\u{7f} HTTP/9\r\n\r\n",
+            "\0\0\0\0\r\n\r\n",
+        ] {
+            let (mut client, _stage, serving) = connected().await;
+            client.write_all(head.as_bytes()).await.expect("written");
+            let answer = read_all(&mut client).await;
+            assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer:?}");
+            serving.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_head_that_takes_too_long_ends_its_connection() {
+        let (mut client, _stage, serving) = connected().await;
+        client.write_all(b"GET / HTTP/1.1\r\nx-slow: ").await.expect("written");
+        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::pause();
+        tokio::time::advance(HEAD_TIME + Duration::from_secs(1)).await;
+        tokio::time::resume();
+        read_all(&mut client).await;
+        serving.abort();
+    }
+}

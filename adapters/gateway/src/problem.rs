@@ -1,0 +1,37 @@
+//! A denial for programs: `application/problem+json` (RFC 9457).
+
+use http::StatusCode;
+use pdp_core::decision::{Decision, Reason};
+use serde_json::{Value, json};
+
+use crate::accept::Language;
+
+/// A denial as a problem document; `reasons` says all that applies, `detail` the same as sentences.
+pub fn document(status: StatusCode, decision: &Decision, language: Language, login: Option<&str>) -> String {
+    let outcome = decision.to_json();
+    let member = |name: &str| outcome.get(name).cloned().unwrap_or(Value::Null);
+    let detail: Vec<&str> = decision.outcome.reasons.iter().map(|reason| text(reason, language)).collect();
+    let mut document = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": detail.join(" "),
+        "decision_id": decision.decision_id,
+        "reasons": member("reasons"),
+        "obligations": member("obligations"),
+        "notices": member("notices"),
+    });
+    if let (Some(login), Value::Object(members)) = (login, &mut document) {
+        members.insert("login".to_owned(), login.into());
+    }
+    document.to_string()
+}
+
+/// A reason's sentence in a language, in the other where it is missing.
+pub fn text(reason: &Reason, language: Language) -> &str {
+    let (own, other) = match language {
+        Language::Dutch => (&reason.message.nl, &reason.message.en),
+        Language::English => (&reason.message.en, &reason.message.nl),
+    };
+    if own.is_empty() { other } else { own }
+}
