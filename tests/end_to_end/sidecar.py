@@ -101,6 +101,7 @@ class Sidecar:
     process: subprocess.Popen[str]
     log: Path
     addresses: dict[str, str] = field(default_factory=dict)
+    doors: dict[str, str] = field(default_factory=dict)
     revision: str = ""
     channels: list[Channel] = field(default_factory=list)
     _asking: DecisionServiceStub | None = None
@@ -242,6 +243,7 @@ class Starter:
         assert lines[0], f"ended with {sidecar.ended()}:\n{sidecar.messages()}"
         said = json.loads(lines[0])
         sidecar.addresses = {name: said[name] for name in ("grpc", "http", "admin", "metrics")}
+        sidecar.doors = said["doors"]
         sidecar.revision = said["policy_revision"]
 
     def close(self) -> None:

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request as Call;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use axum::routing::any;
 use pdp_core::ask;
@@ -88,6 +88,7 @@ impl Door {
     async fn serve(self: Arc<Self>, endpoint: Endpoint, call: Call) -> Response<Body> {
         let as_problem = accepts_problems(call.headers());
         let request_id = request_id(call.headers());
+        let has_body = !call.body().is_end_stream();
         let answered = match &request_id {
             Ok(_) => self.answer(endpoint, call).await,
             Err(()) => Err(Refusal::bad_request(
@@ -99,7 +100,12 @@ impl Door {
             if refusal.status == StatusCode::BAD_REQUEST || refusal.status == StatusCode::PAYLOAD_TOO_LARGE {
                 self.core.metrics.count_invalid();
             }
-            refusal.response(as_problem)
+            let mut response = refusal.response(as_problem);
+            // A body that nobody read ends its connection, and the caller should know.
+            if has_body && (request_id.is_err() || refusal.leaves_body_unread()) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
         });
         if let Ok(Some(id)) = request_id {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -134,8 +140,9 @@ impl Door {
         if call.method() != Method::POST {
             return Err(Refusal::method(call.method(), "POST"));
         }
-        check_content_type(call.headers())?;
+        let content_type = check_content_type(call.headers());
         let body = read_body(call.into_body(), most_bytes).await?;
+        content_type?;
         Ok(read(&body)?)
     }
 

@@ -134,9 +134,15 @@ fn source<'a>(bundle: &'a Bundle, sought: Sought, asked: &Request) -> Option<Sou
     }
 }
 
-/// Candidates of one state, with what decides on them. One about which no valid request can be made has none.
+struct Candidate {
+    id: Box<str>,
+    /// What decides on it; None: no valid request can be made about it.
+    asked: Option<(Request, Captured)>,
+}
+
+/// Candidates of one state.
 struct Chunk {
-    candidates: Vec<(Box<str>, Option<(Request, Captured)>)>,
+    candidates: Vec<Candidate>,
     bundle: Arc<Bundle>,
     view: Arc<View>,
     more: bool,
@@ -215,9 +221,8 @@ impl<'a> Walk<'a> {
             match self.try_chunk() {
                 Ok(Ok(chunk)) => {
                     listings = listings.saturating_add(1);
-                    let moved = chunk.candidates.iter().filter_map(|(_, asked)| asked.as_ref());
-                    let moved = moved.into_iter().any(|(_, captured)| !Arc::ptr_eq(&captured.view, &chunk.view));
-                    if !moved {
+                    let mut asked = chunk.candidates.iter().filter_map(|candidate| candidate.asked.as_ref());
+                    if asked.all(|(_, captured)| Arc::ptr_eq(&captured.view, &chunk.view)) {
                         return Ok(chunk);
                     }
                     if listings >= LISTINGS {
@@ -265,9 +270,9 @@ impl<'a> Walk<'a> {
         let requests: Vec<_> = keys.iter().map(|key| self.query.about(key).ok()).collect();
         let documents = requests.iter().flatten().map(|request| &request.document);
         let mut captured = records.capture_all(documents, asked.at_least_as_fresh.as_ref())?.into_iter();
-        let candidates = keys.into_iter().zip(requests).map(|(key, request)| {
+        let candidates = keys.into_iter().zip(requests).map(|(id, request)| {
             let asked = request.and_then(|request| Some((request, captured.next()?)));
-            (key, asked)
+            Candidate { id, asked }
         });
         Ok(Ok(Chunk { candidates: candidates.collect(), bundle, view, more }))
     }
@@ -283,7 +288,7 @@ impl<'a> Walk<'a> {
 
     /// Decides on the candidates of a chunk; true: the page ends before one that is left.
     fn examine(&mut self, chunk: Chunk) -> Result<bool, SearchError> {
-        for (candidate, asked) in chunk.candidates {
+        for Candidate { id, asked } in chunk.candidates {
             let full = self.found.len() >= self.query.limit || self.examined >= MOST_EXAMINED;
             if full || (self.examined > 0 && self.began.elapsed() > MOST_TIME) {
                 return Ok(true);
@@ -292,9 +297,9 @@ impl<'a> Walk<'a> {
             if let Some((request, captured)) = asked
                 && self.allows(&request, &captured)
             {
-                self.found.push(candidate.to_string());
+                self.found.push(id.to_string());
             }
-            self.last = candidate.into();
+            self.last = id.into();
         }
         Ok(false)
     }
@@ -333,7 +338,7 @@ impl<'a> Walk<'a> {
 impl Chunk {
     /// Of the state that the records are of, where the candidates were listed just before.
     fn of_its_records(mut self) -> Self {
-        let captured = self.candidates.iter().find_map(|(_, asked)| asked.as_ref());
+        let captured = self.candidates.iter().find_map(|candidate| candidate.asked.as_ref());
         if let Some((_, captured)) = captured {
             self.view = Arc::clone(&captured.view);
             self.bundle = Arc::clone(&captured.bundle);
@@ -341,3 +346,6 @@ impl Chunk {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
