@@ -17,20 +17,45 @@ const USUAL_LIMIT: u16 = 100;
 const MOST_RESULTS: u16 = 1_000;
 /// Of the form of a token.
 const TOKEN_VERSION: u8 = 1;
-/// Of a query in a token.
-const DIGEST_BYTES: usize = 16;
+/// Of the seal in a token.
+const SEAL_BYTES: usize = 16;
 
 /// A page of a search as it was asked for.
 pub struct Asked {
     pub query: Query,
     limit: u16,
-    digest: [u8; DIGEST_BYTES],
+    search: Search,
+}
+
+/// The digest of everything that stays the same from page to page but the limit.
+#[derive(Clone, Copy)]
+struct Search([u8; 32]);
+
+impl Search {
+    fn of(query: &Query) -> Result<Self, InvalidRequest> {
+        let mut hash = Sha256::new();
+        hash.update(query.sought.name());
+        hash.update(query.text()?);
+        Ok(Self(hash.finalize().into()))
+    }
+
+    /// Says of a token that it was made for this search and came back whole. It keeps nobody from making one: that
+    /// would only begin a page elsewhere.
+    fn seal(self, limit: u16, after: &str) -> [u8; SEAL_BYTES] {
+        let mut hash = Sha256::new();
+        hash.update(self.0);
+        hash.update(limit.to_be_bytes());
+        hash.update(after);
+        let mut seal = [0; SEAL_BYTES];
+        seal.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
+        seal
+    }
 }
 
 /// Where a page begins. Whoever has the token can read it: it names the last candidate that was looked at.
 struct Token {
     limit: u16,
-    digest: [u8; DIGEST_BYTES],
+    seal: [u8; SEAL_BYTES],
     after: String,
 }
 
@@ -38,7 +63,7 @@ impl Token {
     fn write(&self) -> String {
         let mut bytes = vec![TOKEN_VERSION];
         bytes.extend_from_slice(&self.limit.to_be_bytes());
-        bytes.extend_from_slice(&self.digest);
+        bytes.extend_from_slice(&self.seal);
         bytes.extend_from_slice(self.after.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -48,10 +73,10 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (&version, rest) = bytes.split_first()?;
         let (limit, rest) = rest.split_first_chunk()?;
-        let (digest, after) = rest.split_first_chunk()?;
+        let (seal, after) = rest.split_first_chunk()?;
         let after = String::from_utf8(after.to_vec()).ok()?;
         let limit = u16::from_be_bytes(*limit);
-        (version == TOKEN_VERSION && limit <= MOST_RESULTS).then_some(Self { limit, digest: *digest, after })
+        (version == TOKEN_VERSION && limit <= MOST_RESULTS).then_some(Self { limit, seal: *seal, after })
     }
 }
 
@@ -67,15 +92,15 @@ impl Asked {
         };
         let request = RawRequest::take(&mut members)?;
         let mut query = Query { sought, request, after: String::new(), limit: 0 };
-        let digest = digest(&query)?;
+        let search = Search::of(&query)?;
         let limit = match token {
             None => limit.unwrap_or(USUAL_LIMIT),
             Some(text) => {
                 let refuse = |why: &str| InvalidRequest::new("page.token", why);
                 let token = Token::read(&text).ok_or_else(|| refuse("is not a token of this service"))?;
-                if token.digest != digest {
+                if token.seal != search.seal(token.limit, &token.after) {
                     return Err(refuse(
-                        "is of another search: subject, action, resource and context stay the same",
+                        "is not of this search: subject, action, resource and context stay the same",
                     ));
                 }
                 if limit.is_some_and(|limit| limit != token.limit) {
@@ -86,7 +111,7 @@ impl Asked {
             }
         };
         query.limit = limit.into();
-        Ok(Self { query, limit, digest })
+        Ok(Self { query, limit, search })
     }
 
     /// What writes the page once the query has gone to the core.
@@ -98,7 +123,7 @@ impl Asked {
             Sought::Resource => of(&self.query.request.resource),
             Sought::Action => None,
         };
-        Writer { limit: self.limit, digest: self.digest, of_type }
+        Writer { limit: self.limit, search: self.search, of_type }
     }
 }
 
@@ -109,27 +134,20 @@ fn read_limit(limit: &Value) -> Result<u16, InvalidRequest> {
     Ok(u16::try_from(limit).unwrap_or(MOST_RESULTS).min(MOST_RESULTS))
 }
 
-/// Of everything that must stay the same from page to page but the limit.
-fn digest(query: &Query) -> Result<[u8; DIGEST_BYTES], InvalidRequest> {
-    let mut hash = Sha256::new();
-    hash.update(query.sought.name());
-    hash.update(query.text()?);
-    let mut digest = [0; DIGEST_BYTES];
-    digest.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-    Ok(digest)
-}
-
 /// Writes pages of one search.
 pub struct Writer {
     limit: u16,
-    digest: [u8; DIGEST_BYTES],
+    search: Search,
     /// Of the results; None: they are actions.
     of_type: Option<Value>,
 }
 
 impl Writer {
     pub fn write(&self, page: Page) -> Response<Body> {
-        let next = page.next.map(|after| Token { limit: self.limit, digest: self.digest, after }.write());
+        let next = page.next.map(|after| {
+            let seal = self.search.seal(self.limit, &after);
+            Token { limit: self.limit, seal, after }.write()
+        });
         let paging = json!({"next_token": next.unwrap_or_default(), "count": page.found.len()});
         let context = json!({"policy_revision": &*page.policy_revision, "state_token": &*page.view.token});
         let results: Value = page.found.into_iter().map(|found| self.result(found)).collect();
@@ -162,8 +180,8 @@ mod tests {
     }
 
     fn token(limit: u16, after: &str) -> String {
-        let digest = asked(json!({}), "read").expect("a query").digest;
-        Token { limit, digest, after: after.to_owned() }.write()
+        let seal = asked(json!({}), "read").expect("a query").search.seal(limit, after);
+        Token { limit, seal, after: after.to_owned() }.write()
     }
 
     #[test]
@@ -179,6 +197,7 @@ mod tests {
             json!({"token": 1}),
             json!({"token": "AQ"}),
             json!({"token": token(7, "b")[1..]}),
+            json!({"token": token(7, "bob")[..token(7, "bob").len() - 2]}),
         ] {
             assert_eq!(field(page.clone(), "read").as_deref(), Some("page.token"), "{page}");
         }
@@ -199,9 +218,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_token_is_read_back_or_refused(after in ".{0,20}", limit in 0_u16..=1_000, noise in "[-_A-Za-z0-9]{0,40}") {
-            let written = Token { limit, digest: [9; 16], after: after.clone() }.write();
+            let written = Token { limit, seal: [9; 16], after: after.clone() }.write();
             let read = Token::read(&written).expect("our own");
-            prop_assert_eq!((read.limit, read.digest, read.after), (limit, [9; 16], after));
+            prop_assert_eq!((read.limit, read.seal, read.after), (limit, [9; 16], after));
             let _ = Token::read(&noise);
         }
     }

@@ -101,8 +101,7 @@ mod tests {
         ) {
             let cache = cache(shards, &subjects());
             let mut expected = BTreeSet::new();
-            for (number, (key, there)) in writes.iter().enumerate() {
-                let version = u64::try_from(number).unwrap_or_default() + 1;
+            for (version, (key, there)) in (1..).zip(&writes) {
                 let shard = super::super::spread::spread(super::FullKey::of("a", key).text(), shards);
                 let change = if *there { put("a", key, "{}", version) } else { delete("a", key, version) };
                 cache.apply(shard, &[change], at(version));
