@@ -13,9 +13,13 @@ from tests.end_to_end.sidecar import EXAMPLE, Starter
 from tests.servers.certificates import Authority
 from tests.servers.processes import free_port
 
-TABLE = load_yaml((Path(__file__).parent / "certification.yaml").read_text(encoding="utf-8"), "certification.yaml")
+TABLE = load_yaml(
+    (Path(__file__).parent / "certification.yaml").read_text(encoding="utf-8"), "certification.yaml"
+)
 CASES = [
-    pytest.param(case, id=f"{level}: {case['id']}") for level, cases in TABLE["levels"].items() for case in cases
+    pytest.param(case, id=f"{level}: {case['id']}")
+    for level, cases in TABLE["levels"].items()
+    for case in cases
 ]
 GOOD = TABLE["good"]
 

@@ -13,6 +13,7 @@ ALLOWED, DENIED = question(), question(subject="bob", action="write")
 
 
 def test_a_decision_says_what_grpc_says(sidecar: Sidecar, door: Door) -> None:
+    context: dict[str, Any] = {}
     for request in (ALLOWED, DENIED):
         told, answer = sidecar.ask(request_to_message(request)), door.post(EVALUATION, request)
         context = answer.body["context"]
@@ -48,7 +49,10 @@ def test_semantics(door: Door, semantic: str | None, decisions: list[bool]) -> N
 
 
 def test_what_fails_in_a_batch_fails_alone_and_counts_as_a_denial(door: Door) -> None:
-    body = {"evaluations": [{"subject": 5}, ALLOWED], "options": {"evaluations_semantic": "deny_on_first_deny"}}
+    body = {
+        "evaluations": [{"subject": 5}, ALLOWED],
+        "options": {"evaluations_semantic": "deny_on_first_deny"},
+    }
     error = {"status": 400, "message": "subject: must be an object"}
     failed = {"decision": False, "context": {"error": error}}
     assert door.post(EVALUATIONS, body).body == {"evaluations": [failed]}
@@ -79,7 +83,11 @@ def test_a_batch_has_a_bound(door: Door) -> None:
 )
 def test_addresses_and_methods(door: Door, method: str, path: str, status: int, allow: str | None) -> None:
     answer = door.send(method, path, json.dumps(ALLOWED).encode(), JSON | {"X-Request-ID": "7"})
-    assert (answer.status, answer.headers.get("allow"), answer.headers["x-request-id"]) == (status, allow, "7")
+    assert (answer.status, answer.headers.get("allow"), answer.headers["x-request-id"]) == (
+        status,
+        allow,
+        "7",
+    )
 
 
 def test_the_base_url_may_have_a_path(door: Door) -> None:

@@ -1,4 +1,4 @@
-"""Searches over HTTP against generated records: exactly what an evaluation would allow, whatever the pages."""
+"""Searches over HTTP against generated records: exactly what an evaluation would allow."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,14 +17,18 @@ STATUS = st.sampled_from(["active", "archived"])
 ROLE = st.sampled_from(["admin", "clerk"])
 
 
-def _documents(name: str, ids: list[str], document: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Record]]:
+def _documents(
+    name: str, ids: list[str], document: st.SearchStrategy[Any]
+) -> st.SearchStrategy[list[Record]]:
     some = st.dictionaries(st.sampled_from(ids), document, max_size=len(ids))
-    return some.map(lambda found: [(name, id, {"id": id, **value}) for id, value in found.items()])
+    return some.map(lambda found: [(name, key, {"id": key, **value}) for key, value in found.items()])
 
 
 STATES = st.tuples(
     _documents(
-        "user", USERS, st.fixed_dictionaries({"properties": st.fixed_dictionaries({}, optional={"role": ROLE})})
+        "user",
+        USERS,
+        st.fixed_dictionaries({"properties": st.fixed_dictionaries({}, optional={"role": ROLE})}),
     ),
     _documents(
         "record",
@@ -55,15 +59,17 @@ def _properties(**known: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, 
 REQUESTS = st.fixed_dictionaries(
     {
         "subject": st.builds(
-            lambda id, more: {"type": "user", "id": id, **more},
+            lambda key, more: {"type": "user", "id": key, **more},
             st.sampled_from([*USERS, "nobody"]),
             _properties(role=ROLE),
         ),
         "action": st.builds(
-            lambda name, more: {"name": name, **more}, st.sampled_from(ACTIONS), _properties(soft=st.booleans())
+            lambda name, more: {"name": name, **more},
+            st.sampled_from(ACTIONS),
+            _properties(soft=st.booleans()),
         ),
         "resource": st.builds(
-            lambda id, more: {"type": "record", "id": id, **more},
+            lambda key, more: {"type": "record", "id": key, **more},
             st.sampled_from([*RECORDS, "nothing"]),
             _properties(status=STATUS),
         ),
@@ -92,7 +98,9 @@ def _replace(sidecar: Sidecar, records: list[Record]) -> str:
     return sidecar.apply(*absent, *records)
 
 
-def _allowed(door: Door, request: Mapping[str, Any], sought: str, candidates: list[dict[str, Any]]) -> list[Any]:
+def _allowed(
+    door: Door, request: Mapping[str, Any], sought: str, candidates: list[dict[str, Any]]
+) -> list[Any]:
     """The candidates that an evaluation allows, in order."""
     if not candidates:
         return []
@@ -131,7 +139,9 @@ def test_many_candidates_are_found_over_pages(searched: tuple[Sidecar, Door]) ->
     access = [{"user": user, "actions": ["read"]} for user in users[::100]]
     record = {"id": "record-0", "properties": {"status": "active"}, "access": access}
     for start in range(0, len(users), 400):
-        part: list[Record] = [("user", user, {"id": user, "properties": {}}) for user in users[start : start + 400]]
+        part: list[Record] = [
+            ("user", user, {"id": user, "properties": {}}) for user in users[start : start + 400]
+        ]
         sidecar.apply(*part)
     sidecar.apply(("record", "record-0", record))
     request = {
@@ -171,7 +181,9 @@ def test_a_token_is_for_its_search_only(searched: tuple[Sidecar, Door]) -> None:
         {**request, "page": {"limit": -1}},
     ):
         answer = door.post(search_of("subject"), wrong)
-        assert (answer.status, answer.body.split(":")[0] in ("page.token", "page.limit")) == (400, True), answer
+        assert (answer.status, answer.body.split(":")[0] in ("page.token", "page.limit")) == (400, True), (
+            answer
+        )
     assert door.post(search_of("resource"), {**request, "page": {"token": token}}).status == 400
     following = door.post(search_of("subject"), {**request, "page": {"token": token}}).body
     assert [result["id"] for result in first["results"] + following["results"]] == USERS[:2]

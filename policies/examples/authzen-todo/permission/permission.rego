@@ -8,7 +8,7 @@
 #   codes: [ROLE_MISSING, USER_UNKNOWN]
 package todo.permission
 
-# What each role brings besides what its own kind of user may do to its own entries.
+# What each role may do whosever it is.
 anywhere := {
 	"viewer": {"can_read_user", "can_read_todos"},
 	"editor": {"can_read_user", "can_read_todos", "can_create_todo"},
@@ -41,7 +41,7 @@ reasons contains {
 	},
 	"details": {},
 } if {
-	not input.records.user
+	input.records.user == null
 }
 
 reasons contains {
@@ -53,6 +53,6 @@ reasons contains {
 	},
 	"details": {"action": input.action.name},
 } if {
-	input.records.user
+	input.records.user != null
 	not holds
 }
