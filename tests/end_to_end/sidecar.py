@@ -101,7 +101,6 @@ class Sidecar:
     process: subprocess.Popen[str]
     log: Path
     addresses: dict[str, str] = field(default_factory=dict)
-    doors: dict[str, str] = field(default_factory=dict)
     revision: str = ""
     channels: list[Channel] = field(default_factory=list)
     _asking: DecisionServiceStub | None = None
@@ -242,8 +241,7 @@ class Starter:
         assert lines, f"not ready within {START_SECONDS} s:\n{sidecar.messages()}"
         assert lines[0], f"ended with {sidecar.ended()}:\n{sidecar.messages()}"
         said = json.loads(lines[0])
-        sidecar.addresses = {name: said[name] for name in ("grpc", "http", "admin", "metrics")}
-        sidecar.doors = said["doors"]
+        sidecar.addresses = {name: said[name] for name in ("grpc", "http", "admin", "metrics")} | said["doors"]
         sidecar.revision = said["policy_revision"]
 
     def close(self) -> None:

@@ -29,7 +29,7 @@ use crate::declaration::{Declaration, Gateway};
 use crate::headers::Watched;
 use crate::issuer::Issuer;
 pub use crate::issuer::KeysSource;
-use crate::mapping::{Dialect, Field, Mapping, Reading};
+use crate::mapping::{Field, Mapping, Reading};
 pub use crate::problem::Problem;
 use crate::token::Unverified;
 
@@ -62,6 +62,7 @@ pub struct Identity {
     anonymous: String,
     max_login_bytes: usize,
     token_header: String,
+    token_cookie: Option<String>,
     skew_ms: i64,
     issuers: HashMap<String, Issuer>,
     gateway: Option<(Gateway, Mapping)>,
@@ -79,9 +80,7 @@ impl Identity {
             None => None,
             Some(gateway) => {
                 let mapping = declared.resolve("gateway", &gateway.mapping, gateway.source.as_ref())?;
-                if mapping.dialect != Dialect::Flat && gateway.header.is_none() {
-                    return Err(IdentityError("gateway.mapping needs a header with JSON.".to_owned()));
-                }
+                gateway.check_covers(&mapping)?;
                 Some((gateway, mapping))
             }
         };
@@ -100,6 +99,7 @@ impl Identity {
             anonymous: declared.anonymous,
             max_login_bytes: declared.max_login_bytes,
             token_header: declared.token_header,
+            token_cookie: declared.token_cookie,
             skew_ms: i64::from(declared.clock_skew_seconds).saturating_mul(1000),
             issuers,
             gateway,
@@ -160,7 +160,7 @@ impl Identity {
         };
         let token = match self.issuers.is_empty() {
             true => None,
-            false => headers::token(headers, &self.token_header, self.max_login_bytes)?,
+            false => self.presented(headers)?,
         };
         let from_token = token.map(|token| self.token(token, now_ms)).transpose()?;
         match (from_token, from_gateway) {
@@ -168,6 +168,16 @@ impl Identity {
             (Some(one), None) | (None, Some(one)) => Ok(one),
             (Some(one), Some(other)) if one == other => Ok(one),
             (Some(_), Some(_)) => Err(Problem::CredentialsDisagree),
+        }
+    }
+
+    /// The one token of a request: in its header or its cookie, or the same in both.
+    fn presented<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
+        let header = headers::token(headers, &self.token_header, self.max_login_bytes)?;
+        let Some(name) = &self.token_cookie else { return Ok(header) };
+        match (header, headers::cookie(headers, name, self.max_login_bytes)?) {
+            (Some(one), Some(other)) if one != other => Err(Problem::CredentialsDisagree),
+            (header, cookie) => Ok(header.or(cookie)),
         }
     }
 

@@ -26,7 +26,7 @@ def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
 @pytest.fixture(scope="module")
 def door(sidecar: Sidecar) -> Iterator[Door]:
     """A connection to it."""
-    door = Door(sidecar.doors["authzen"])
+    door = Door(sidecar.addresses["authzen"])
     yield door
     door.close()
 

@@ -130,7 +130,7 @@ def test_framing_that_contradicts_itself(sidecar: Sidecar) -> None:
     body = json.dumps(ALLOWED)
     head = f"POST {EVALUATION} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     length = f"Content-Length: {len(body)}\r\n"
-    host, _, port = sidecar.doors["authzen"].rpartition(":")
+    host, _, port = sidecar.addresses["authzen"].rpartition(":")
     for request in (
         f"{head}{length}Content-Length: {len(body) - 1}\r\n\r\n{body}",
         f"{head}Content-Length: -1\r\n\r\n{body}",

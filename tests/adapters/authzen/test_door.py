@@ -137,7 +137,7 @@ def test_trace_context_never_reaches_the_policy(door: Door) -> None:
 def test_logical_time_where_the_bundle_gives_it_a_meaning(start: Starter) -> None:
     """NLgov: `context.time` is the logical time, refused when it is far from the clock."""
     portal = start(policy=PORTAL, PDP_AUTHZEN="127.0.0.1:0")
-    door = Door(portal.doors["authzen"])
+    door = Door(portal.addresses["authzen"])
     asked = question()
     for time, status in (("2020-01-01T00:00:00Z", 400), ("2025-06-27T18:03-07:00", 400), (7, 400)):
         answer = door.post(EVALUATION, {**asked, "context": {"time": time}})

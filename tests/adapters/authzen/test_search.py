@@ -83,7 +83,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sidecar
     starter = Starter(tmp_path_factory.mktemp("search"))
     try:
         sidecar = starter(PDP_AUTHZEN="127.0.0.1:0")
-        door = Door(sidecar.doors["authzen"])
+        door = Door(sidecar.addresses["authzen"])
         yield sidecar, door
         door.close()
     finally:
@@ -195,7 +195,7 @@ def test_records_held_on_demand_are_not_searched(tmp_path_factory: pytest.TempPa
     starter = Starter(tmp_path_factory.mktemp("on_demand"))
     try:
         sidecar = starter("--records-mode", "on_demand", PDP_AUTHZEN="127.0.0.1:0")
-        door = Door(sidecar.doors["authzen"])
+        door = Door(sidecar.addresses["authzen"])
         request = {
             "subject": {"type": "user"},
             "action": {"name": "read"},

@@ -9,7 +9,7 @@ TODO = ROOT / "policies" / "examples" / "authzen-todo"
 
 def test_decisions(start: Starter) -> None:
     sidecar = start(policy=TODO, records=TODO / "records.jsonl", PDP_AUTHZEN="127.0.0.1:0")
-    door = Door(sidecar.doors["authzen"])
+    door = Door(sidecar.addresses["authzen"])
     cases = load_table(TODO / "decisions.yaml")
     assert len(cases) >= 40
     for case in cases:
