@@ -22,7 +22,7 @@ impl Language {
         let quality = |tag| {
             let prefix_of =
                 |range: &str| range.split('-').next().is_some_and(|main| main.eq_ignore_ascii_case(tag));
-            best(header, prefix_of).or_else(|| best(header, |range| range == "*"))
+            best(header, prefix_of).or_else(|| best(header, |range| range == "*")).unwrap_or_default()
         };
         if quality("en") > quality("nl") { Self::English } else { Self::Dutch }
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use parking_lot::RwLock;
 use pdp_core::ask;
 use pdp_core::decide::Core;
-use pdp_core::decision::Decision;
+use pdp_core::decision::{Decision, Reason};
 use pdp_core::error::{FailClosed, InvalidRequest};
 use pdp_core::request::{RawRequest, Request};
 use pdp_core::server::doors::Peer;
@@ -161,9 +161,10 @@ fn kind_of(routes: &Routes, decision: &Decision, forwarded: &Forwarded<'_>) -> K
     if outcome.allow {
         return Kind::Allowed;
     }
-    let of_login = |code: &str| routes.is_login_code(code);
-    if outcome.reasons.iter().any(|reason| of_login(&reason.code)) {
-        let only = outcome.reasons.iter().all(|reason| of_login(&reason.code));
+    let of_login = |reason: &Reason| routes.is_login_code(&reason.code);
+    if outcome.reasons.iter().any(of_login) {
+        let along = |reason: &Reason| routes.goes_with_login(&reason.code);
+        let only = outcome.reasons.iter().all(|reason| of_login(reason) || along(reason));
         return Kind::NotLoggedIn(only.then(|| routes.login_url(forwarded.return_to())).flatten());
     }
     match outcome.obligations.iter().find(|obligation| routes.is_step_up(&obligation.kind)) {

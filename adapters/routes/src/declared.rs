@@ -23,6 +23,9 @@ pub struct File {
 #[serde(deny_unknown_fields)]
 pub struct Login {
     pub codes: Vec<String>,
+    /// Codes that come with those and go with them, such as that nobody's account is not known.
+    #[serde(default)]
+    pub along: Vec<String>,
     pub url: Option<String>,
 }
 

@@ -44,6 +44,7 @@ pub struct Routes {
     careless: Tree,
     routes: Vec<Route>,
     login_codes: HashSet<String>,
+    along_with_login: HashSet<String>,
     login_url: Option<UrlTemplate>,
     step_up: Option<String>,
     step_up_url: Option<UrlTemplate>,
@@ -112,7 +113,8 @@ impl Routes {
             routes,
             login_url: url(login.and_then(|login| login.url.as_ref()), "login.url", false)?,
             step_up_url: url(step_up.and_then(|step_up| step_up.url.as_ref()), "step_up.url", true)?,
-            login_codes: file.login.into_iter().flat_map(|login| login.codes).collect(),
+            login_codes: login.iter().flat_map(|login| login.codes.iter().cloned()).collect(),
+            along_with_login: login.iter().flat_map(|login| login.along.iter().cloned()).collect(),
             step_up: file.step_up.map(|step_up| step_up.obligation),
         })
     }
@@ -163,6 +165,11 @@ impl Routes {
     /// Whether a reason code says that nobody is logged in as they should.
     pub fn is_login_code(&self, code: &str) -> bool {
         self.login_codes.contains(code)
+    }
+
+    /// Whether a reason code comes with a missing login and goes with it.
+    pub fn goes_with_login(&self, code: &str) -> bool {
+        self.along_with_login.contains(code)
     }
 
     /// Where to log in, to come back to this target. None: nobody said.
