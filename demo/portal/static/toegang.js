@@ -4,7 +4,8 @@
 (() => {
   const main = document.querySelector("main[data-watch]");
   const bar = document.getElementById("toegang");
-  if (!main || !bar) return;
+  const content = main && main.querySelector(".content");
+  if (!content || !bar) return;
   const every = 1500;
   const longest = 5000;
   let shown = "";
@@ -16,12 +17,12 @@
   };
 
   const show = (title, lines, link) => {
-    const text = JSON.stringify([title, lines]);
+    const text = JSON.stringify([title.textContent, lines]);
     if (text === shown) return;
     shown = text;
     const inner = document.createElement("div");
     inner.className = "width";
-    inner.append(element("h2", title));
+    inner.append(title);
     if (lines.length) {
       const list = document.createElement("ul");
       list.append(...lines.map((line) => element("li", line)));
@@ -37,15 +38,16 @@
 
   const closed = (title, lines, link) => {
     bar.classList.remove("open");
-    show(title, lines, link);
-    main.inert = true;
+    // While the page's own title cannot be reached, this is the title.
+    show(element("h1", title), lines, link);
+    content.inert = true;
   };
 
   const open = () => {
-    if (!main.inert) return;
-    main.inert = false;
+    if (!content.inert) return;
+    content.inert = false;
     bar.classList.add("open");
-    show("U hebt weer toegang. U kunt verder waar u was.", []);
+    show(element("p", "U hebt weer toegang. U kunt verder waar u was."), []);
   };
 
   const sentences = (reason) => {
