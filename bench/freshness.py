@@ -90,8 +90,13 @@ def measure_freshness(accounts: int, large: Portal, work: Path, say: Say, *, eve
             visible = _visible(url, fleet, events)
             say("barriers")
             barrier, fast = _barriers(fleet[0], events)
+    with ExitStack() as stack:
+        url = stack.enter_context(_redis(work))
+        small = _portal_in(url, accounts, work, say)
+        # One sidecar: each in production has a core of its own for this work.
+        alone = servers.sidecar(url, POLICY, cache_bytes=0).running(work / "storm.log")
         say(f"a storm of {STORM_CHANGES:,} changes a second")
-        quiet, storm, changes = _storm(url, fleet[0], bodies)
+        quiet, storm, changes = _storm(url, stack.enter_context(alone), bodies)
     with ExitStack() as stack:
         url = stack.enter_context(_redis(work))
         _fill(url, large, work, say)

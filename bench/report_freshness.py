@@ -28,7 +28,7 @@ a second at each sidecar meanwhile.
 | quiet | {quiet.per_second:,.0f} | {quiet.cpu_us:,.1f} us |
 | storm of {measured.storm_changes:,.0f}/s | {storm.per_second:,.0f} | {storm.cpu_us:,.1f} us |
 
-One sidecar, every call evaluated, in a closed loop; CPU includes applying the changes. In the storm a core decides
+One sidecar alone on its core, every call evaluated, in a closed loop; CPU includes applying the changes. In the storm a core decides
 {slower:.0%} less (at most 20 % asked for).
 
 | {large.accounts:,} accounts ({large.records:,} records) in Redis | |

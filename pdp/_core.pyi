@@ -31,6 +31,9 @@ class LineError(ValueError):
 class PolicyLoadError(ValueError):
     """A bundle that cannot be loaded; the text is one sentence that says why."""
 
+class IdentityError(ValueError):
+    """A refused declaration of logins or set of keys; the text is one sentence that names the place."""
+
 @final
 class Policy:
     """A loaded bundle: compiled policy, data, declaration and schemas. Immutable."""
@@ -211,6 +214,38 @@ class Gateway:
     def __new__(cls, core: Core, *, trusted_peers: str = "127.0.0.0/8, ::1") -> Gateway:
         """`trusted_peers`: addresses, networks and `name:NAME` of client certificates, with commas. Raises
         ValueError that names the entry."""
+
+@final
+class Identity:
+    """Where logins come from, and the keys of those who issue them. Safe to use from many threads."""
+
+    @staticmethod
+    def from_json(declaration: bytes) -> Identity:
+        """A declaration (docs/identity.md) as JSON. Raises IdentityError."""
+
+    def keys_sources(self) -> list[tuple[str, str, int]]:
+        """(issuer, URL or path of its keys, seconds between two looks at them) each, in the order of the
+        issuers' names."""
+
+    def set_keys(self, issuer: str, jwks: bytes) -> int:
+        """Replaces an issuer's keys at once and gives the number of usable ones; the same set again confirms
+        it. Raises IdentityError, and then nothing changed."""
+
+    def take_refresh(self) -> list[str]:
+        """The issuers whose keys should be read again now, as a token named a key that they lack; each at
+        most once in its cool-down."""
+
+    def identify(
+        self,
+        headers: list[tuple[str, bytes]],
+        *,
+        trusted: bool,
+        name: str | None = None,
+        now_ms: int | None = None,
+    ) -> bytes:
+        """JSON `{"subject": {"type", "id", "properties"?}, "problem": null or {"code", "message"}}`.
+        `trusted`: a gateway whose headers count sent them, `name`: its certificate's. Raises ValueError for
+        what is no header."""
 
 @final
 class Server:

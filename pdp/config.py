@@ -147,6 +147,12 @@ class Settings:
         "Gateways whose word about a request counts: addresses, networks, and name:NAME of a client "
         "certificate, with commas.",
     )
+    identity: str = _setting(
+        "",
+        OPTIONAL_PATH,
+        "The declaration of whose tokens and headers are logins (identity.yaml); empty: only what a request "
+        "says itself.",
+    )
     tls_certificate: str = _setting(
         "", OPTIONAL_PATH, "Certificate (PEM) of forward_auth and authzen; empty: they speak plain HTTP."
     )
@@ -301,7 +307,9 @@ def _refuse_half_of_tls(settings: Settings) -> None:
     if bool(settings.tls_certificate) != bool(settings.tls_key):
         raise ConfigError('Settings "tls_certificate" and "tls_key" go together; only one of them is set.')
     if settings.tls_client_ca and not settings.tls_certificate:
-        raise ConfigError('Setting "tls_client_ca" says whose clients count under TLS, but "tls_certificate" is not set.')
+        raise ConfigError(
+            'Setting "tls_client_ca" says whose clients count under TLS, but "tls_certificate" is not set.'
+        )
 
 
 def shown(settings: Settings, name: str) -> str | int | float:

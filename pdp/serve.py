@@ -25,6 +25,8 @@ from pdp.config import Settings, without_password
 from pdp.configured import configured_bundle, configured_core, configured_timing
 from pdp.doors import bound_server, is_loopback
 from pdp.errors import RecordsError
+from pdp.identity.declaration import load_identity
+from pdp.identity.refresh import KeysRefresher
 from pdp.metrics import MetricsServer
 from pdp.records.admin_server import build_admin_server
 from pdp.records.barrier import Barrier
@@ -40,6 +42,7 @@ log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LAST_RESORT_SECONDS = 4.0
 _LEAVE_SECONDS = 2.0
+_FIRST_KEYS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,12 @@ class _Sidecar:
 
     def __init__(self, settings: Settings, stack: ExitStack) -> None:
         self._started = time.monotonic()
+        self._stack = stack
         store = open_store(settings.records)
         stack.callback(store.close)
         timing = configured_timing(store, settings)
         self._core = configured_core(settings, store.parameters().shards)
+        self._logins = load_identity(settings.identity) if settings.identity else None
         self._server = bound_server(self._core, settings)
         stack.callback(self._server.stop, 0.0)
         self._metrics = MetricsServer(self._core, settings.metrics)
@@ -137,6 +142,7 @@ class _Sidecar:
         log.info("Loaded policy %s, revision %s.", settings.policy, bundle.revision)
         self._follower.load()
         self._follower.start()
+        self._start_reading_keys()
         self._admin.start()
         taken = time.monotonic() - self._started
         log.info("Ready after %.1f s, with records of %s.", taken, without_password(settings.records))
@@ -150,6 +156,16 @@ class _Sidecar:
             state_token=self._core.state_token(),
             pid=os.getpid(),
         )
+
+    def _start_reading_keys(self) -> None:
+        """Waits a moment for the issuers' keys, so that the first tokens are not refused for want of them."""
+        if self._logins is not None:
+            keys = KeysRefresher(self._logins)
+            self._stack.callback(keys.stop)
+            if not keys.start(_FIRST_KEYS_SECONDS):
+                log.warning(
+                    "Some keys of issuers are still being asked for; tokens of theirs are refused until then."
+                )
 
     def stop(self, grace: float) -> bool:
         """Refuses new calls on every address; True when those in flight were answered within the grace.

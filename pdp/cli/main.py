@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "terms": ("pdp.cli.terms:terms", "Publish a version of the terms of use."),
     "policy": ("pdp.cli.policy:policy", "Check and test a bundle of policies."),
     "routes": ("pdp.cli.routes:routes", "List, ask and test which request is which question."),
+    "identity": ("pdp.cli.identity:identity", "Check whose logins count, and see whom a token stands for."),
     "demo-data": ("pdp.cli.demo_data:demo_data", "Generate a realistic portal."),
     "demo": ("pdp.cli.demo:demo", "See it all work, on embedded defaults; ends by itself."),
 }

@@ -33,7 +33,9 @@ def list_routes(**options: Any) -> None:
 @routes.command()
 @click.argument("method")
 @click.argument("target")
-@click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; repeatable.")
+@click.option(
+    "-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; repeatable."
+)
 @setting_options("policy", "opa", "policy_cache")
 def find(method: str, target: str, headers: Sequence[str], **options: Any) -> None:
     """Print what a request is: a question, a public route, unknown, or why it is refused.
@@ -51,7 +53,9 @@ def find(method: str, target: str, headers: Sequence[str], **options: Any) -> No
 
 
 @routes.command()
-@click.argument("tables", nargs=-1, metavar="[TABLE]...", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "tables", nargs=-1, metavar="[TABLE]...", type=click.Path(path_type=Path, exists=True, dir_okay=False)
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 100),
@@ -100,7 +104,10 @@ def _tables(bundle: Bundle, named: Sequence[Path]) -> Sequence[Path]:
 
 
 def _print(
-    cases: Sequence[RouteCase], failures: Sequence[tuple[RouteCase, str]], missed: Sequence[str], covered: float
+    cases: Sequence[RouteCase],
+    failures: Sequence[tuple[RouteCase, str]],
+    missed: Sequence[str],
+    covered: float,
 ) -> None:
     for case, wrong in failures:
         click.echo(f"{case.file}: {case.description}\n  {case.method} {case.target}\n{wrong}\n")
@@ -111,9 +118,13 @@ def _print(
 
 
 def _document(
-    cases: Sequence[RouteCase], failures: Sequence[tuple[RouteCase, str]], missed: Sequence[str], covered: float
+    cases: Sequence[RouteCase],
+    failures: Sequence[tuple[RouteCase, str]],
+    missed: Sequence[str],
+    covered: float,
 ) -> dict[str, Any]:
     failed = [
-        {"file": str(case.file), "description": case.description, "difference": wrong} for case, wrong in failures
+        {"file": str(case.file), "description": case.description, "difference": wrong}
+        for case, wrong in failures
     ]
     return {"cases": len(cases), "failed": failed, "coverage": {"percent": covered, "missed": list(missed)}}

@@ -86,7 +86,9 @@ def _case(file: Path, number: int, case: Any) -> RouteCase:
         raise BundleError(f"{where} must have description, request and want, and nothing else.")
     request, want = case["request"], case["want"]
     if not isinstance(request, dict) or not {"method", "target"} <= set(request) <= _REQUEST:
-        raise BundleError(f"{where}: request must have method and target, may have headers, and nothing else.")
+        raise BundleError(
+            f"{where}: request must have method and target, may have headers, and nothing else."
+        )
     if want != "unknown" and not (isinstance(want, dict) and want and set(want) <= _WANTED):
         raise BundleError(f"{where}: want must be unknown, or have {', '.join(sorted(_WANTED))}.")
     return RouteCase(

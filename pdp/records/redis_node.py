@@ -72,6 +72,10 @@ class Link:
         """The answer to one command. Raises StoreError."""
         return _given(self.send([command], seconds)[0])
 
+    def ask_all(self, *commands: Command) -> list[Any]:
+        """The answers to some commands, in one go. Raises StoreError."""
+        return [_given(answer) for answer in self.send(commands)]
+
     def run(
         self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int], *then: Command
     ) -> list[Any]:

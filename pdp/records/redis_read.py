@@ -1,11 +1,12 @@
 """Reading from Redis: documents, pages, snapshots and the history."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgpack
 
 from pdp.records.keys import Keys
-from pdp.records.redis_node import Link
+from pdp.records.redis_node import Command, Link
 from pdp.records.redis_primary import Primaries, uninitialised
 from pdp.records.store import Delta, Position, Step, StoredChange, StoredRecord, StoreError
 
@@ -89,7 +90,15 @@ class RedisSnapshot:
 
 def position_of(link: Link, keys: Keys) -> Position:
     """Where a shard's history stands."""
-    head, chain = link.ask("HMGET", keys.meta, "head", "chain")
+    return _position(link.ask(*_ask_position(keys)))
+
+
+def _ask_position(keys: Keys) -> Command:
+    return ("HMGET", keys.meta, "head", "chain")
+
+
+def _position(answer: Any) -> Position:
+    head, chain = answer
     if head is None:
         raise uninitialised()
     return Position(int(head), chain)
@@ -97,14 +106,21 @@ def position_of(link: Link, keys: Keys) -> Position:
 
 def changes_since(link: Link, keys: Keys, position: Position, at_most: int) -> Delta | None:
     """See RecordStore. Reads from a primary, which is never merely behind."""
-    head = position_of(link, keys)
+
+    def entries_after(seq: int) -> Command:
+        return ("XRANGE", keys.stream, f"{seq + 1}-0", "+", "COUNT", _ENTRIES)
+
+    # The head first, so that the entries reach it.
+    answer, entries = link.ask_all(_ask_position(keys), entries_after(position.seq))
+    head = _position(answer)
     if head.seq < position.seq:
         return None
     changes: dict[tuple[str, str], StoredChange] = {}
     steps: list[Step] = []
     at = position
     while at.seq < head.seq:
-        entries = link.ask("XRANGE", keys.stream, f"{at.seq + 1}-0", "+", "COUNT", _ENTRIES)
+        if at != position:
+            entries = link.ask(*entries_after(at.seq))
         if not entries:
             return None
         for name, pairs in entries:

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, HashSet};
 use http::{HeaderName, Uri};
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::IdentityError;
 use crate::facts::EHERKENNING;
 use crate::mapping::{Dialect, Field, Mapping, PRESETS, Source, is_level};
+use crate::strict_json;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,7 +105,7 @@ const fn keys_max_age_seconds() -> u32 {
 }
 
 /// The algorithms there are to allow: signatures with public keys only.
-pub const ALGORITHMS: [(&str, Algorithm); 9] = [
+pub const ALGORITHMS: [(&str, Algorithm); 10] = [
     ("RS256", Algorithm::RS256),
     ("RS384", Algorithm::RS384),
     ("RS512", Algorithm::RS512),
@@ -113,12 +115,23 @@ pub const ALGORITHMS: [(&str, Algorithm); 9] = [
     ("ES256", Algorithm::ES256),
     ("ES384", Algorithm::ES384),
     ("EdDSA", Algorithm::EdDSA),
+    // RFC 9864's name for the same, as keys on that curve are the only ones taken for it.
+    ("Ed25519", Algorithm::EdDSA),
 ];
 
 /// The algorithm of a name; None also for `none` and for those with a shared secret.
 pub fn algorithm(name: &str) -> Option<Algorithm> {
     ALGORITHMS.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
 }
+
+/// What a mapping must read; a legal subject comes on top, which may have one name or another.
+const REQUIRED: [(Field, &str); 5] = [
+    (Field::ActingSubject, "acting_subject"),
+    (Field::Level, "level"),
+    (Field::IntermediaryKvk, "intermediary_kvk"),
+    (Field::Branch, "branch"),
+    (Field::ServiceUuid, "service_uuid"),
+];
 
 fn refuse<T>(place: impl AsRef<str>, sentence: impl AsRef<str>) -> Result<T, IdentityError> {
     Err(IdentityError(format!("{} {}", place.as_ref(), sentence.as_ref())))
@@ -127,13 +140,10 @@ fn refuse<T>(place: impl AsRef<str>, sentence: impl AsRef<str>) -> Result<T, Ide
 impl Declaration {
     /// Reads and checks; the error names the place.
     pub fn parse(text: &[u8]) -> Result<Self, IdentityError> {
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let read: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let inner = error.inner().to_string();
-            let sentence = inner.split(" at line ").next().unwrap_or_default();
-            IdentityError(format!("{}: {sentence}.", error.path()))
-        })?;
-        reader.end().map_err(|_| IdentityError("The declaration is not one JSON object.".to_owned()))?;
+        let members = strict_json::object(text)
+            .ok_or_else(|| IdentityError("The declaration is not one object with unique members.".to_owned()))?;
+        let read: Self = serde_path_to_error::deserialize(Value::Object(members))
+            .map_err(|error| IdentityError(format!("{}: {}.", error.path(), error.inner())))?;
         read.check()?;
         Ok(read)
     }
@@ -227,13 +237,7 @@ fn check_mapping(place: &str, mapping: &Mapping) -> Result<(), IdentityError> {
             return refuse(claims, "has a document, which belongs to saml-json and authentication.");
         }
         // Without a name for the intermediary each chain would be taken for a direct login.
-        for (field, name) in [
-            (Field::ActingSubject, "acting_subject"),
-            (Field::Level, "level"),
-            (Field::IntermediaryKvk, "intermediary_kvk"),
-            (Field::Branch, "branch"),
-            (Field::ServiceUuid, "service_uuid"),
-        ] {
+        for (field, name) in REQUIRED {
             if !mapping.claims.contains_key(&field) {
                 return refuse(&claims, format!("lacks {name}."));
             }
@@ -303,6 +307,28 @@ fn keys_place_is_safe(keys: &str) -> bool {
 }
 
 impl Gateway {
+    /// Whether headers for each claim bring all that the mapping needs. One that is left out would be absent from
+    /// every login: without the intermediary, each chain would be taken for a direct login.
+    pub fn check_covers(&self, mapping: &Mapping) -> Result<(), IdentityError> {
+        if self.header.is_some() {
+            return Ok(());
+        }
+        if mapping.dialect != Dialect::Flat {
+            return refuse("gateway.mapping", "needs a header with JSON.");
+        }
+        let claimed = match &self.source {
+            Some(Source::Claimed(told)) => Some(&told.claim),
+            _ => None,
+        };
+        let needed = REQUIRED.iter().filter_map(|(field, _)| mapping.claims.get(field)).chain(claimed);
+        for claim in needed {
+            if !self.headers.values().any(|filled| filled == claim) {
+                return refuse("gateway.headers", format!("has no header for the claim {claim:?}."));
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, token_header: &str) -> Result<(), IdentityError> {
         if self.header.is_some() != self.headers.is_empty() {
             return refuse("gateway", "must have either a header with JSON or headers, one for each claim.");

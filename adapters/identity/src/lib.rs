@@ -29,7 +29,7 @@ use crate::declaration::{Declaration, Gateway};
 use crate::headers::Watched;
 use crate::issuer::Issuer;
 pub use crate::issuer::KeysSource;
-use crate::mapping::{Dialect, Field, Mapping, Reading};
+use crate::mapping::{Field, Mapping, Reading};
 pub use crate::problem::Problem;
 use crate::token::Unverified;
 
@@ -79,9 +79,7 @@ impl Identity {
             None => None,
             Some(gateway) => {
                 let mapping = declared.resolve("gateway", &gateway.mapping, gateway.source.as_ref())?;
-                if mapping.dialect != Dialect::Flat && gateway.header.is_none() {
-                    return Err(IdentityError("gateway.mapping needs a header with JSON.".to_owned()));
-                }
+                gateway.check_covers(&mapping)?;
                 Some((gateway, mapping))
             }
         };

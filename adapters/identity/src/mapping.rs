@@ -75,7 +75,10 @@ pub enum Reading {
 /// Words in the names of claims that only a chain of authorisations has.
 const CHAIN_WORDS: [&str; 5] = ["intermediate", "intermediair", "intermediary", "representee", "ketenmachtiging"];
 
-const URN: &[(Field, &str)] = &[
+/// Which claim says what.
+type Claimed = &'static [(Field, &'static str)];
+
+const URN: Claimed = &[
     (Field::ActingSubject, saml::ACTING_SUBJECT),
     (Field::LegalSubject, saml::LEGAL_SUBJECT),
     (Field::LegalSubjectQualifier, "namequalifier"),
@@ -90,7 +93,7 @@ const URN: &[(Field, &str)] = &[
     (Field::ServiceId, saml::SERVICE_ID),
 ];
 
-const CAMEL: &[(Field, &str)] = &[
+const CAMEL: Claimed = &[
     (Field::ActingSubject, "eherkenningPseudo"),
     (Field::LegalSubjectKvk, "chamberOfCommerce"),
     (Field::LegalSubjectRsin, "eherkenningRsin"),
@@ -101,7 +104,7 @@ const CAMEL: &[(Field, &str)] = &[
     (Field::ServiceId, "eherkenningServiceID"),
 ];
 
-const SNAKE: &[(Field, &str)] = &[
+const SNAKE: Claimed = &[
     (Field::ActingSubject, "eherkenning_pseudo"),
     (Field::LegalSubjectKvk, "chamber_of_commerce"),
     (Field::LegalSubjectRsin, "eherkenning_rsin"),
@@ -113,7 +116,7 @@ const SNAKE: &[(Field, &str)] = &[
 ];
 
 /// The ready mappings, by their names.
-pub const PRESETS: &[(&str, Dialect, &[(Field, &str)])] = &[
+pub const PRESETS: &[(&str, Dialect, Claimed)] = &[
     ("eherkenning-urn", Dialect::Flat, URN),
     ("eherkenning-camel", Dialect::Flat, CAMEL),
     ("eherkenning-snake", Dialect::Flat, SNAKE),

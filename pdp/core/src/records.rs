@@ -62,7 +62,7 @@ pub struct RecordCache {
     /// Of deadlines.
     pub clock: Clock,
     /// Signals every change of position to those that wait for one.
-    moved: (Mutex<()>, Condvar),
+    moved: (Mutex<u64>, Condvar),
     /// When the store last confirmed that it held nothing newer, wall clock, for the metric of the state's age.
     confirmed_ms: AtomicI64,
 }
@@ -128,7 +128,7 @@ impl RecordCache {
         drop(shards);
         drop(old);
         self.confirm();
-        self.moved.1.notify_all();
+        self.move_on();
     }
 
     /// Applies changes in one step; the shard keeps its deadline.
@@ -137,7 +137,7 @@ impl RecordCache {
         shards.apply(shard, changes, position, self.on_demand.as_ref());
         self.watches.changed(changes);
         drop(shards);
-        self.moved.1.notify_all();
+        self.move_on();
     }
 
     /// Moves a shard's deadline to this moment, if it is later than the present one.
@@ -165,8 +165,24 @@ impl RecordCache {
         Waiting::new(self, until)
     }
 
-    fn wait_for_change(&self, at_most: Duration) {
-        self.moved.1.wait_for(&mut self.moved.0.lock(), at_most);
+    /// Wakes whoever waits for another state.
+    fn move_on(&self) {
+        let mut moves = self.moved.0.lock();
+        *moves = moves.wrapping_add(1);
+        self.moved.1.notify_all();
+    }
+
+    /// Another number after each move.
+    fn moves(&self) -> u64 {
+        *self.moved.0.lock()
+    }
+
+    /// Returns once there was a move since this number was read.
+    fn wait_for_move(&self, since: u64, at_most: Duration) {
+        let mut moves = self.moved.0.lock();
+        if *moves == since {
+            self.moved.1.wait_for(&mut moves, at_most);
+        }
     }
 
     /// Asks for a record by its full key; `waits`: and keeps it once it came, until `release`. False: too many
@@ -214,7 +230,7 @@ impl RecordCache {
             on_demand.supply(place.load, sequence, records.iter().filter(own));
         }
         drop(shards);
-        self.moved.1.notify_all();
+        self.move_on();
         true
     }
 

@@ -10,13 +10,15 @@ create_exception!(pdp._core, RequestError, PyValueError, "An invalid request: fi
 create_exception!(pdp._core, RecordError, PyValueError, "A refused record: kind, key, field, message.");
 create_exception!(pdp._core, LineError, PyValueError, "A refused line: line, field, message.");
 create_exception!(pdp._core, PolicyLoadError, PyValueError, "A bundle that cannot be loaded.");
+create_exception!(pdp._core, IdentityError, PyValueError, "A refused declaration of logins or set of keys.");
 
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     module.add("RequestError", py.get_type::<RequestError>())?;
     module.add("RecordError", py.get_type::<RecordError>())?;
     module.add("LineError", py.get_type::<LineError>())?;
-    module.add("PolicyLoadError", py.get_type::<PolicyLoadError>())
+    module.add("PolicyLoadError", py.get_type::<PolicyLoadError>())?;
+    module.add("IdentityError", py.get_type::<IdentityError>())
 }
 
 fn with_attributes(py: Python<'_>, error: PyErr, attributes: &[(&str, &str)]) -> PyErr {

@@ -4,6 +4,7 @@ mod core;
 mod errors;
 mod gateway;
 mod held;
+mod identity;
 mod policy;
 mod server;
 mod snapshot;
@@ -20,6 +21,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<snapshot::Snapshot>()?;
     module.add_class::<core::Core>()?;
     module.add_class::<held::Held>()?;
+    module.add_class::<identity::Identity>()?;
     module.add_class::<gateway::Gateway>()?;
     module.add_class::<server::Server>()
 }

@@ -4,19 +4,21 @@ use std::time::{Duration, Instant};
 
 use super::{NotYet, RecordCache};
 
-/// A change between a look and the wait for it is missed only for this long.
-const STEP: Duration = Duration::from_millis(5);
+/// How long to wait at most where nobody set a bound.
+const UNBOUNDED: Duration = Duration::from_millis(500);
 
 /// Made by `RecordCache::waiting`. What it asked for is kept for it until it is dropped.
 pub struct Waiting<'a> {
     records: &'a RecordCache,
     until: Option<Instant>,
     asked: Vec<Box<str>>,
+    /// INVARIANT: read before the records were last looked at, so that no move between a look and the wait is missed.
+    seen: u64,
 }
 
 impl<'a> Waiting<'a> {
     pub(super) fn new(records: &'a RecordCache, until: Option<Instant>) -> Self {
-        Self { records, until, asked: Vec::new() }
+        Self { records, until, asked: Vec::new(), seen: records.moves() }
     }
 
     /// Waits a moment for what could not be captured to come; false: it will not, or the time is over.
@@ -44,12 +46,13 @@ impl<'a> Waiting<'a> {
         if left.is_zero() {
             return false;
         }
-        self.records.wait_for_change(left.min(STEP));
+        self.records.wait_for_move(self.seen, left);
+        self.seen = self.records.moves();
         true
     }
 
     fn left(&self) -> Duration {
-        self.until.map_or(STEP, |until| until.saturating_duration_since(Instant::now()))
+        self.until.map_or(UNBOUNDED, |until| until.saturating_duration_since(Instant::now()))
     }
 }
 
