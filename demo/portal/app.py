@@ -81,6 +81,7 @@ def _services(site: Site) -> list[Route]:
         _get(site, "/webdiensten", webdiensten.overview),
         _get(site, "/webdiensten/ziekmelden/nummers/{number}/verzuim", webdiensten.absence),
     ]
+    routes.append(_post(site, f"{_NUMBERED}/activeren", webdiensten.activate))
     for base in ("/webdiensten/{service}", _NUMBERED):
         routes += [
             _get(site, base, webdiensten.service),

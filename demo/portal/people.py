@@ -19,6 +19,8 @@ COMPANIES = {
     OFFICE: "Administratiekantoor Duinzicht",
 }
 _RSINS = {BAKERY: "687501106", PLUMBER: "243109878", OFFICE: "341028757"}
+CODE = "2468"
+"""The verification code in every letter of the demo. The portal checks it; the account state never has it."""
 _OTHERS = 200
 """Employers of the made-up portal around them."""
 
@@ -126,6 +128,8 @@ def own(at: int) -> Iterator[Record]:
                 "account_review_at": _stamp(now - timedelta(days=60 if kvk == BAKERY else 500)),
             },
         )
+        letter = {"sent_at": _stamp(now - timedelta(days=5)), "expires_at": _stamp(now + timedelta(days=25))}
+        yield "activation_code", f"{rsin}L02", {**letter, "attempts_left": 3, "addressed_to": kvk}
     for person in PEOPLE.values():
         if person.id != "noor":
             yield "account", person.subject, _account(person, now)

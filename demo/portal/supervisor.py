@@ -128,7 +128,7 @@ def _options(folder: Path, issuer: Issuer) -> list[str]:
     keys, identity = folder / "keys.json", folder / "identity.yaml"
     keys.write_text(json.dumps(issuer.key_set()), encoding="utf-8")
     declared = {
-        "token": {"cookie": COOKIE},
+        "token_cookie": COOKIE,
         "tokens": [
             {
                 "issuer": ISSUER,

@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from demo.portal.people import CODE
+from demo.portal.records import Document, now_stamp
 from demo.portal.site import Sent, Site, Visit
 from pdp.demo.catalogue import BY_ID, SERVICES, Service
 
@@ -26,8 +28,38 @@ async def overview(site: Site, request: Request) -> Response:
     """Every webdienst, with the fiscal numbers of the employer for those that need one."""
     visit = site.visit(request)
     employer = await run_in_threadpool(site.records.get, "employer", visit.decision.accountable) or {}
-    numbers = [entry["number"] for entry in employer.get("fiscal_numbers", ())]
-    return site.page("webdiensten", visit=visit, services=SERVICES, numbers=numbers)
+    numbers = {entry["number"]: "activated_at" in entry for entry in employer.get("fiscal_numbers", ())}
+    return site.page(
+        "webdiensten",
+        visit=visit,
+        services=SERVICES,
+        numbers=numbers,
+        code=CODE,
+        activated=request.query_params.get("geactiveerd"),
+        failed=request.query_params.get("fout"),
+    )
+
+
+async def activate(site: Site, request: Request) -> Response:
+    """Activates a fiscal number with the code from the letter; a wrong one costs an attempt (article 2.6)."""
+    visit, number = site.visit(request), _number(request)
+    async with request.form() as form:
+        code = _text(form, "code")
+    if not secrets.compare_digest(code.encode(), CODE.encode()):
+
+        def count(letter: Document) -> None:
+            letter["attempts_left"] -= 1
+
+        await run_in_threadpool(site.records.change, "activation_code", number, count)
+        return RedirectResponse(f"/webdiensten?fout={number}", 303)
+
+    def note(employer: Document) -> None:
+        for entry in employer["fiscal_numbers"]:
+            if entry["number"] == number:
+                entry.update(activated_at=now_stamp(), activated_by=visit.login.person.subject)
+
+    await run_in_threadpool(site.records.change, "employer", visit.decision.accountable, note)
+    return RedirectResponse(f"/webdiensten?geactiveerd={number}", 303)
 
 
 async def service(site: Site, request: Request) -> Response:

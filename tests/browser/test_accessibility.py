@@ -26,6 +26,7 @@ def violations(page: Page) -> list[str]:
     [
         "/",
         "/webdiensten",
+        "/webdiensten?fout=687501106L02",
         REPORT,
         f"{REPORT}/berichten",
         "/webdiensten/bezwaar",

@@ -3,6 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
+from demo.portal.people import CODE
 from tests.browser.conftest import Opens
 from tests.browser.stage import REPORT, Visitor
 
@@ -120,6 +121,30 @@ def test_obligations_disappear_once_they_are_met(visitor: Visitor) -> None:
     visitor.page.get_by_role("button", name="E-mailadres opslaan").click()
     expect(visitor.heading).to_be_visible()
     expect(to_do).to_have_count(0)
+
+
+def test_a_number_is_activated_with_the_code(visitor: Visitor) -> None:
+    visitor.log_in("Sanne de Vries")
+    visitor.open("/webdiensten")
+    code = visitor.page.get_by_label("Code uit de brief")
+    for _ in range(2):
+        code.fill("1111")
+        visitor.page.get_by_role("button", name="Nummer 687501106L02 activeren").click()
+        expect(visitor.page.get_by_text("Deze code is niet goed")).to_be_visible()
+    code.fill(CODE)
+    visitor.page.get_by_role("button", name="Nummer 687501106L02 activeren").click()
+    expect(visitor.page.get_by_role("status")).to_contain_text("is geactiveerd")
+    assert visitor.open("/webdiensten/ziekmelden/nummers/687501106L02") == 200
+
+
+def test_a_code_has_three_attempts(visitor: Visitor) -> None:
+    visitor.log_in("Sanne de Vries")
+    visitor.open("/webdiensten")
+    for code in ("1111", "2222", "3333", CODE):
+        visitor.page.get_by_label("Code uit de brief").fill(code)
+        visitor.page.get_by_role("button", name="Nummer 687501106L02 activeren").click()
+    assert visitor.reasons()[0].startswith("Met deze code kunt u het fiscaal nummer niet activeren")
+    assert visitor.open("/webdiensten/ziekmelden/nummers/687501106L02") == 403
 
 
 def test_who_rejected_the_terms_may_accept_them_yet(visitor: Visitor) -> None:
