@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import report, report_freshness
+from bench.client import client_report, measure_client
 from bench.compare import Plan, compare
 from bench.freshness import measure_freshness
 from bench.portal import Portal
@@ -16,7 +17,7 @@ from bench.servers import ROOT
 
 FULL = Plan(duration=5.0, warmup=1.0, rounds=5, fill=20.0)
 QUICK = Plan(duration=1.0, warmup=0.3, rounds=1, fill=1.0)
-PARTS = ("decisions", "size", "freshness")
+PARTS = ("decisions", "size", "freshness", "client")
 
 
 def _arguments() -> argparse.Namespace:
@@ -53,6 +54,9 @@ def main() -> None:
         small, large, events = (1_000, 2_000, 20) if arguments.quick else (10_000, 1_000_000, 500)
         measured = measure_freshness(small, Portal.make(large, work, say), work, say, events=events)
         text += report_freshness.freshness(measured)
+    if arguments.only in {None, "client"}:
+        portal = Portal.make(2_000, work, say)
+        text += client_report(measure_client(portal, plan, work, say))
     folder: Path = work if arguments.quick else ROOT / "bench/results"
     path = report.write(arguments.topic, text, folder=folder)
     console.print(text, markup=False, highlight=False)

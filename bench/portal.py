@@ -66,6 +66,10 @@ class Portal:
         """A realistic mix, drawn evenly over the employers, in the contract's protobuf."""
         return [_encoded(asked) for asked in _mix(self.made_up)]
 
+    def documents(self) -> list[dict[str, Any]]:
+        """The same mix in AuthZEN's shape."""
+        return _mix(self.made_up)
+
     def policy_inputs(self) -> list[bytes]:
         """The same mix as the documents that the sidecar's own engine gets (canonical JSON)."""
         with DecisionPoint(POLICY, self.store) as point:

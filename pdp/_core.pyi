@@ -211,9 +211,11 @@ class Held:
 class Gateway:
     """What the doors for gateways share: routes of the core's policy, identity, whose word counts."""
 
-    def __new__(cls, core: Core, *, trusted_peers: str = "127.0.0.0/8, ::1") -> Gateway:
-        """`trusted_peers`: addresses, networks and `name:NAME` of client certificates, with commas. Raises
-        ValueError that names the entry."""
+    def __new__(
+        cls, core: Core, *, identity: Identity | None = None, trusted_peers: str = "127.0.0.0/8, ::1"
+    ) -> Gateway:
+        """`identity` None: nobody is logged in through a gateway. `trusted_peers`: addresses, networks and
+        `name:NAME` of client certificates, with commas. Raises ValueError that names the entry."""
 
 @final
 class Identity:
@@ -263,9 +265,9 @@ class Server:
         tls: tuple[str, str, str] | None = None,
     ) -> Server:
         """Addresses as "HOST:PORT", port 0: a free one; "" for a door: closed. `threads` 0: one per core.
-        `gateway`: answers Envoy on the gRPC address, and others on `forward_auth`. `tls`: paths of certificate,
-        key and client authorities ("" for none) of the doors over HTTP. Raises OSError with one clear
-        sentence."""
+        `gateway`: answers Envoy on the gRPC address, and others on `forward_auth`. `tls`: paths of
+        certificate, key and client authorities ("" for none) of the doors over HTTP. Raises OSError with one
+        clear sentence."""
 
     grpc_address: str
     http_address: str

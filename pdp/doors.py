@@ -2,13 +2,15 @@
 
 import ipaddress
 
-from pdp._core import Core, Gateway, Server
+from pdp._core import Core, Gateway, Identity, Server
 from pdp.config import Settings
 from pdp.errors import ServeError
 
 
-def bound_server(core: Core, settings: Settings) -> Server:
+def bound_server(core: Core, settings: Settings, identity: Identity | None = None) -> Server:
     """The server of every door, its addresses bound and not answering yet.
+
+    `identity`: whose logins count at gateways; None: nobody's.
 
     Raises:
         ServeError: an address, a certificate or the list of trusted peers cannot be used, or a door would be
@@ -17,11 +19,11 @@ def bound_server(core: Core, settings: Settings) -> Server:
     tls = settings.tls_certificate != ""
     if settings.authzen and not tls and not is_loopback(settings.authzen):
         raise ServeError(
-            f"The AuthZEN API would answer on {settings.authzen} without TLS, which only a loopback address may; "
-            "set tls_certificate and tls_key."
+            f"The AuthZEN API would answer on {settings.authzen} without TLS, which only a loopback address "
+            "may; set tls_certificate and tls_key."
         )
     try:
-        gateway = Gateway(core, trusted_peers=settings.trusted_peers)
+        gateway = Gateway(core, identity=identity, trusted_peers=settings.trusted_peers)
         return Server(
             core,
             grpc=settings.grpc,

@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import FrameType
 
@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _LAST_RESORT_SECONDS = 4.0
 _LEAVE_SECONDS = 2.0
+_LOOK_SECONDS = 0.25
 _FIRST_KEYS_SECONDS = 5.0
 
 
@@ -108,7 +109,8 @@ class _Sidecar:
         timing = configured_timing(store, settings)
         self._core = configured_core(settings, store.parameters().shards)
         self._logins = load_identity(settings.identity) if settings.identity else None
-        self._server = bound_server(self._core, settings)
+        logins = self._logins.identity if self._logins else None
+        self._server = bound_server(self._core, settings, logins)
         stack.callback(self._server.stop, 0.0)
         self._metrics = MetricsServer(self._core, settings.metrics)
         stack.callback(self._metrics.stop)
@@ -225,7 +227,11 @@ class _StopSignal:
 
     def wait(self) -> None:
         """Returns when a signal came."""
-        self._received.get()
+        while True:
+            # The kernel may give a signal to any thread, and then nothing wakes this one, which alone runs handlers.
+            with suppress(queue.Empty):
+                self._received.get(timeout=_LOOK_SECONDS)
+                return
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         for each in _SIGNALS:

@@ -4,15 +4,14 @@ The claims are those of the sidecar's preset `eherkenning-camel`, as brokers sen
 legal subject is the employer, also when an intermediary acts.
 """
 
-import json
 import secrets
 import time
 from dataclasses import dataclass
 from typing import Any
 
-import jwt
-from cryptography.hazmat.primitives.asymmetric import ec
-from jwt.algorithms import ECAlgorithm
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, KeySet
 
 from demo.portal.people import BY_SUBJECT, Person
 from pdp.demo.catalogue import BY_ID, LEVEL
@@ -20,6 +19,15 @@ from pdp.demo.catalogue import BY_ID, LEVEL
 ISSUER, AUDIENCE = "urn:demo:login-stand-in", "urn:demo:portal"
 COOKIE = "demo_login"
 SECONDS = 3_600
+_ALGORITHM = "ES256"
+_CLAIMS = jwt.JWTClaimsRegistry(
+    iss={"essential": True, "value": ISSUER},
+    aud={"essential": True, "value": AUDIENCE},
+    exp={"essential": True},
+    sub={"essential": True},
+    acr={"essential": True},
+    means={"essential": True},
+)
 LEVELS = {
     f"{LEVEL}loa2": "EH2",
     f"{LEVEL}loa2plus": "EH2+",
@@ -51,13 +59,11 @@ class Issuer:
     """Signs logins with a key that lives as long as the demo does."""
 
     def __init__(self) -> None:
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._id = secrets.token_hex(8)
+        self._key = ECKey.generate_key("P-256", {"use": "sig", "alg": _ALGORITHM}, auto_kid=True)
 
     def key_set(self) -> dict[str, Any]:
         """The public key as a JSON Web Key Set (RFC 7517)."""
-        key: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(self._key.public_key()))
-        return {"keys": [{**key, "kid": self._id, "use": "sig", "alg": "ES256"}]}
+        return dict(KeySet([self._key]).as_dict(private=False))
 
     def token(self, login: Login) -> str:
         """A login as a signed token (RFC 7519)."""
@@ -78,22 +84,16 @@ class Issuer:
         if login.person.intermediary is not None:
             claims["eherkenningIntermediatekvkNr"] = login.person.intermediary
             claims["eherkenningServiceUUID"] = [BY_ID[service].uuid for service in login.mandate]
-        return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": self._id})
+        return jwt.encode({"alg": _ALGORITHM, "kid": self._key.kid}, claims, self._key)
 
     def read(self, token: str | None) -> Login | None:
         """The login of a token; None when there is none, or none of ours, or no longer."""
         if token is None:
             return None
         try:
-            claims = jwt.decode(
-                token,
-                self._key.public_key(),
-                algorithms=["ES256"],
-                issuer=ISSUER,
-                audience=AUDIENCE,
-                options={"require": ["exp", "sub", "acr", "means"]},
-            )
-        except jwt.InvalidTokenError:
+            claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
+            _CLAIMS.validate(claims)
+        except (JoseError, ValueError):
             return None
         person = BY_SUBJECT.get(claims["sub"])
         return Login(person, claims["acr"], claims["means"]) if person else None

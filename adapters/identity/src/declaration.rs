@@ -25,6 +25,8 @@ pub struct Declaration {
     pub max_login_bytes: usize,
     #[serde(default = "token_header")]
     pub token_header: String,
+    /// A cookie that may hold the token as well; None: none may.
+    pub token_cookie: Option<String>,
     #[serde(default)]
     pub tokens: Vec<TokenIssuer>,
     pub gateway: Option<Gateway>,
@@ -88,6 +90,11 @@ const fn clock_skew_seconds() -> u16 {
 const fn max_login_bytes() -> usize {
     16_384
 }
+/// A token of RFC 9110, as RFC 6265 asks.
+fn is_cookie_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
 fn token_header() -> String {
     "authorization".to_owned()
 }
@@ -161,6 +168,9 @@ impl Declaration {
             return refuse("max_login_bytes", "must be from 1024 to 65536.");
         }
         header("token_header", &self.token_header)?;
+        if self.token_cookie.as_deref().is_some_and(|name| !is_cookie_name(name)) {
+            return Err(IdentityError("token_cookie must be a cookie's name.".to_owned()));
+        }
         if self.tokens.is_empty() && self.gateway.is_none() {
             return refuse("tokens", "and gateway are both missing: nothing says where logins come from.");
         }

@@ -53,6 +53,28 @@ pub fn token<'a>(headers: &'a HeaderMap, name: &str, max_bytes: usize) -> Result
     }
 }
 
+/// The value of a cookie, where the request has it and it is not empty. Over HTTP/2 cookies may come in several headers.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str, max_bytes: usize) -> Result<Option<&'a str>, Problem> {
+    let mut found = None;
+    for header in headers.get_all(http::header::COOKIE) {
+        // Cookies of other programs are none of ours, whatever they hold.
+        for pair in header.as_bytes().split(|byte| *byte == b';') {
+            let pair = pair.trim_ascii();
+            let Some(value) = pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) else {
+                continue;
+            };
+            if found.replace(value).is_some() {
+                return Err(Problem::CredentialsRepeated);
+            }
+        }
+    }
+    let Some(value) = found.filter(|value| !value.is_empty()) else { return Ok(None) };
+    if value.len() > max_bytes {
+        return Err(Problem::CredentialsTooLarge);
+    }
+    std::str::from_utf8(value).map(Some).map_err(|_| Problem::TokenMalformed)
+}
+
 /// The claims that a gateway's headers make, where the request has any. `document` is the claim that a header with
 /// JSON fills, None where it is the claims themselves.
 pub fn gateway(
@@ -107,5 +129,35 @@ fn single<'a>(headers: &'a HeaderMap, name: &str, max_bytes: usize) -> Result<Op
         (Some(_), Some(_)) => Err(Problem::CredentialsRepeated),
         (Some(value), None) if value.len() > max_bytes => Err(Problem::CredentialsTooLarge),
         (Some(value), None) => Ok(Some(value.as_bytes())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, header::COOKIE};
+
+    use super::cookie;
+    use crate::problem::Problem;
+
+    fn of(lines: &[&'static [u8]]) -> Result<Option<String>, Problem> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(COOKIE, HeaderValue::from_bytes(line).expect("a value"));
+        }
+        cookie(&headers, "login", 8).map(|found| found.map(ToOwned::to_owned))
+    }
+
+    #[test]
+    fn a_cookie_is_there_once_or_not_at_all() {
+        let none: &[&[u8]] = &[];
+        assert_eq!(of(none), Ok(None));
+        assert_eq!(of(&[b"a=1; login=x.y; b=\xff"]), Ok(Some("x.y".to_owned())));
+        assert_eq!(of(&[b"a=1", b"login=x"]), Ok(Some("x".to_owned())));
+        assert_eq!(of(&[b"xlogin=1; logins=2; LOGIN=3; login"]), Ok(None));
+        assert_eq!(of(&[b"login="]), Ok(None));
+        assert_eq!(of(&[b"login=a;login=a"]), Err(Problem::CredentialsRepeated));
+        assert_eq!(of(&[b"login=a", b"login="]), Err(Problem::CredentialsRepeated));
+        assert_eq!(of(&[b"login=123456789"]), Err(Problem::CredentialsTooLarge));
+        assert_eq!(of(&[b"login=\xff"]), Err(Problem::TokenMalformed));
     }
 }

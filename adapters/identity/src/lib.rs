@@ -62,6 +62,7 @@ pub struct Identity {
     anonymous: String,
     max_login_bytes: usize,
     token_header: String,
+    token_cookie: Option<String>,
     skew_ms: i64,
     issuers: HashMap<String, Issuer>,
     gateway: Option<(Gateway, Mapping)>,
@@ -98,6 +99,7 @@ impl Identity {
             anonymous: declared.anonymous,
             max_login_bytes: declared.max_login_bytes,
             token_header: declared.token_header,
+            token_cookie: declared.token_cookie,
             skew_ms: i64::from(declared.clock_skew_seconds).saturating_mul(1000),
             issuers,
             gateway,
@@ -158,7 +160,7 @@ impl Identity {
         };
         let token = match self.issuers.is_empty() {
             true => None,
-            false => headers::token(headers, &self.token_header, self.max_login_bytes)?,
+            false => self.presented(headers)?,
         };
         let from_token = token.map(|token| self.token(token, now_ms)).transpose()?;
         match (from_token, from_gateway) {
@@ -166,6 +168,16 @@ impl Identity {
             (Some(one), None) | (None, Some(one)) => Ok(one),
             (Some(one), Some(other)) if one == other => Ok(one),
             (Some(_), Some(_)) => Err(Problem::CredentialsDisagree),
+        }
+    }
+
+    /// The one token of a request: in its header or its cookie, or the same in both.
+    fn presented<'a>(&self, headers: &'a HeaderMap) -> Result<Option<&'a str>, Problem> {
+        let header = headers::token(headers, &self.token_header, self.max_login_bytes)?;
+        let Some(name) = &self.token_cookie else { return Ok(header) };
+        match (header, headers::cookie(headers, name, self.max_login_bytes)?) {
+            (Some(one), Some(other)) if one != other => Err(Problem::CredentialsDisagree),
+            (header, cookie) => Ok(header.or(cookie)),
         }
     }
 

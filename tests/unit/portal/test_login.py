@@ -1,6 +1,9 @@
 """The stand-in's tokens, and where a login may lead."""
 
-import jwt
+import base64
+import json
+from typing import Any
+
 import pytest
 
 from demo.portal.login import own_path
@@ -43,17 +46,21 @@ def test_only_its_own_tokens_are_logins() -> None:
     found = issuer.read(token)
     assert found is not None
     assert (found.person, found.level) == (login.person, EH3)
-    for wrong in (None, "", "a.b.c", other.token(login), token[:-2], jwt.encode({"sub": "x"}, "", "none")):
+    for wrong in (None, "", "a.b.c", other.token(login), token[:-2], "eyJhbGciOiJub25lIn0.e30."):
         assert issuer.read(wrong) is None
 
 
 def test_a_chain_names_the_intermediary_and_the_mandate() -> None:
-    own = jwt.decode(Issuer().token(Login(PEOPLE["sanne"], EH3)), options={"verify_signature": False})
-    chain = jwt.decode(
-        Issuer().token(Login(PEOPLE["yusuf"], EH3, mandate=("ziekmelden",))),
-        options={"verify_signature": False},
+    own, chain = (
+        _claims(Issuer().token(Login(PEOPLE[who], EH3, mandate=("ziekmelden",))))
+        for who in ("sanne", "yusuf")
     )
     assert own["chamberOfCommerce"] == chain["chamberOfCommerce"] == "68750110"
     assert "eherkenningIntermediatekvkNr" not in own
     assert chain["eherkenningIntermediatekvkNr"] == "34102875"
     assert len(chain["eherkenningServiceUUID"]) == 1
+
+
+def _claims(token: str) -> dict[str, Any]:
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    return claims

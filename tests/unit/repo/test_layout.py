@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
-GENERATED = re.compile(r"^pdp/\w+/v\d+/\w+_pb2")
+CLIENT = Path("adapters/python/poortwachter_client")
+GENERATED = re.compile(rf"^(pdp/\w+/v\d+|{CLIENT.as_posix()}/contract)/\w+_pb2")
 SOURCES = (".py", ".pyi", ".rs", ".rego", ".proto", ".sh")
 CORE = Path("pdp/core/src")
 METRIC_NAME = re.compile(r'"pdp_[a-z0-9_]+"')
@@ -104,3 +105,18 @@ def test_every_metric_is_named_in_one_place() -> None:
         and METRIC_NAME.search((ROOT / p).read_text(encoding="utf-8"))
     ]
     assert not rust + python
+
+
+def test_the_client_knows_nothing_of_the_sidecar() -> None:
+    """It is installed without it: what it knows is the contract, its own copy of the generated code."""
+    named: set[tuple[str, str]] = set()
+    files = [p for p in _sources() if p.suffix == ".py" and p.is_relative_to(CLIENT)]
+    assert len(files) > 10, "the client is not where this test expects it"
+    for path in files:
+        for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            named |= {
+                (path.as_posix(), m) for m in modules if m.partition(".")[0] in ("pdp", "tests", "bench")
+            }
+    assert not named
