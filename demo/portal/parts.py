@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import Template
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,7 +18,7 @@ from pdp.errors import PdpError
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS, _STOP_SECONDS = 30.0, 10.0
-_CONFIGURATION = Path(__file__).parent / "envoy.yaml"
+_CONFIGURATION = Path(__file__).resolve().parents[2] / "deploy" / "gateways" / "envoy" / "envoy.yaml"
 _LOG_LINES = 6
 
 
@@ -83,7 +84,7 @@ class Envoy:
 
 @contextmanager
 def envoy(folder: Path, *, port: int, upstream: int, sidecar: str) -> Iterator[Envoy]:
-    """Runs Envoy before the portal.
+    """Runs Envoy before the portal, configured as `deploy/gateways/envoy` says.
 
     Args:
         folder: where its configuration and its log go.
@@ -94,13 +95,16 @@ def envoy(folder: Path, *, port: int, upstream: int, sidecar: str) -> Iterator[E
     Raises:
         PdpError: it is not here, or does not start.
     """
-    text = _CONFIGURATION.read_text(encoding="utf-8")
-    for word, number in (
-        ("PORT", port),
-        ("UPSTREAM_PORT", upstream),
-        ("SIDECAR_PORT", sidecar.rpartition(":")[2]),
-    ):
-        text = text.replace(f"@{word}@", str(number))
+    host, _, asked = sidecar.rpartition(":")
+    text = Template(_CONFIGURATION.read_text(encoding="utf-8")).substitute(
+        GATEWAY_HOST=LOOPBACK,
+        GATEWAY_PORT=port,
+        PORTAL_HOST=LOOPBACK,
+        PORTAL_PORT=upstream,
+        PORTAL_GRPC_PORT=upstream,  # the portal speaks no gRPC
+        PDP_HOST=host,
+        PDP_GRPC_PORT=asked,
+    )
     configuration, log_path = folder / "envoy.yaml", folder / "envoy.log"
     configuration.write_text(text, encoding="utf-8")
     command = [
