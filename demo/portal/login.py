@@ -29,7 +29,10 @@ def show(site: Site, request: Request) -> Response:
     """The login page; `niveau` asks for a level, `terug` says where to go afterwards."""
     asked = request.query_params.get("niveau", "").split(" ")
     level = next((level for level in asked if level in LEVELS), None)
-    return _page(site, request, level=level, back=own_path(request.query_params.get("terug")))
+    back = request.query_params.get("terug")
+    # Whoever is logged in here and is sent here all the same has a login that the sidecar does not accept.
+    refused = back is not None and level is None and site.login(request) is not None
+    return _page(site, request, level=level, back=own_path(back), refused=refused)
 
 
 async def log_in(site: Site, request: Request) -> Response:
@@ -52,12 +55,21 @@ def log_out() -> Response:
     return answer
 
 
-def _page(site: Site, request: Request, *, level: str | None, back: str, failed: bool = False) -> Response:
+def _page(
+    site: Site,
+    request: Request,
+    *,
+    level: str | None,
+    back: str,
+    failed: bool = False,
+    refused: bool = False,
+) -> Response:
     before = site.login(request)
     return site.page(
         "inloggen",
         status=422 if failed else 200,
         failed=failed,
+        refused=refused,
         people=PEOPLE.values(),
         chosen=before.person.id if before else "sanne",
         levels=LEVELS,

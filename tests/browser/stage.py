@@ -89,6 +89,16 @@ class Demo:
             access.close()
 
 
+def children(process: int) -> dict[str, int]:
+    """The processes that the demo's process started: "envoy" and "sidecar", with their ids."""
+    found: dict[str, int] = {}
+    for task in Path(f"/proc/{process}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            name = Path(f"/proc/{child}/comm").read_text().strip()
+            found["envoy" if name == "envoy" else "sidecar"] = int(child)
+    return found
+
+
 def ask(
     url: str, path: str, *, method: str = "GET", body: str = "", headers: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
@@ -129,7 +139,12 @@ class Visitor:
         if level is not None:
             self.page.get_by_label("Betrouwbaarheidsniveau").select_option(label=level)
         self.page.get_by_label("Inlogmiddel").select_option(label=f"{means} (nagemaakt)")
-        self.page.get_by_role("button", name="Inloggen").click()
+        self.press("Inloggen")
+
+    def press(self, button: str) -> None:
+        """Presses a button that leads to another page; returns when that is complete, with its script."""
+        with self.page.expect_event("load"):
+            self.page.get_by_role("button", name=button).click()
 
     def reasons(self) -> list[str]:
         """The reasons on the sidecar's page of a denial."""

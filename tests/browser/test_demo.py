@@ -8,20 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.stage import Demo, ask
+from tests.browser.stage import Demo, ask, children
 from tests.end_to_end.sidecar import until
 
 # As /proc/net writes 127.0.0.1, and the same as a socket of IPv6 has it.
 _LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F"}
-
-
-def _children(process: int) -> dict[str, int]:
-    """Name → id of the processes that a process started."""
-    found: dict[str, int] = {}
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
-    return found
 
 
 def _listening(processes: set[int]) -> set[str]:
@@ -41,7 +32,7 @@ def _listening(processes: set[int]) -> set[str]:
 
 
 def test_everything_listens_on_loopback_only(demo: Demo) -> None:
-    addresses = _listening({demo.process.pid, *_children(demo.process.pid).values()})
+    addresses = _listening({demo.process.pid, *children(demo.process.pid).values()})
     # Envoy, the portal behind it, the presenter's page, and the four of the sidecar.
     assert len(addresses) == 7
     assert {address.partition(":")[0] for address in addresses} <= _LOOPBACK
@@ -50,11 +41,11 @@ def test_everything_listens_on_loopback_only(demo: Demo) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_whole(tmp_path: Path, number: int) -> None:
     running = Demo.start(tmp_path / "log")
-    children = _children(running.process.pid)
-    assert "envoy" in children
-    assert len(children) == 2
+    started = children(running.process.pid)
+    assert "envoy" in started
+    assert len(started) == 2
     assert running.end(number) == 0
-    assert not [name for name, process in children.items() if Path(f"/proc/{process}").exists()]
+    assert not [name for name, process in started.items() if Path(f"/proc/{process}").exists()]
     with pytest.raises(ConnectionRefusedError):
         ask(running.portal, "/")
 
@@ -62,17 +53,13 @@ def test_it_ends_whole(tmp_path: Path, number: int) -> None:
 @pytest.mark.parametrize("part", ["envoy", "sidecar"])
 def test_it_ends_whole_when_a_part_does(tmp_path: Path, part: str) -> None:
     running = Demo.start(tmp_path / "log")
-    children = _children(running.process.pid)
-    victim = (
-        children.pop("envoy")
-        if part == "envoy"
-        else next(pid for name, pid in children.items() if name != "envoy")
-    )
+    started = children(running.process.pid)
+    victim = started.pop(part)
     subprocess.run(["kill", "-KILL", str(victim)], check=True)
     until(lambda: running.process.poll() is not None, 40, "the end")
     assert running.end() == 3
     assert "ended by itself" in (tmp_path / "log").read_text()
-    assert not [process for process in children.values() if Path(f"/proc/{process}/fd").exists()]
+    assert not [process for process in started.values() if Path(f"/proc/{process}/fd").exists()]
 
 
 def test_a_port_in_use_is_replaced(tmp_path: Path, demo: Demo) -> None:

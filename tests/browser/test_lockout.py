@@ -1,9 +1,12 @@
 """A lockout appears on pages that are open, and no click gets past it once the command has returned."""
 
+import os
+import signal
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Opens
-from tests.browser.stage import REPORT, Demo, Presenter, Visitor, ask
+from tests.browser.stage import REPORT, Demo, Presenter, Visitor, ask, children
 
 
 def test_an_incident_reaches_an_open_page_and_stops_clicks_at_once(
@@ -71,6 +74,19 @@ def test_a_block_reaches_only_whom_it_is_about(window: Opens, presenter: Present
     assert colleague.open("/") == 200
     presenter.unblock("Sanne de Vries")
     assert blocked.open("/") == 200
+
+
+def test_a_sidecar_that_does_not_answer_closes_the_page(visitor: Visitor, demo: Demo) -> None:
+    visitor.log_in("Sanne de Vries")
+    access = visitor.page.locator("#toegang")
+    sidecar = children(demo.process.pid)["sidecar"]
+    os.kill(sidecar, signal.SIGSTOP)
+    try:
+        assert visitor.page.request.get(visitor.page.url).status == 503
+        expect(access).to_contain_text("Wij kunnen nu niet controleren of u toegang hebt")
+    finally:
+        os.kill(sidecar, signal.SIGCONT)
+    expect(access).to_contain_text("U hebt weer toegang")
 
 
 def test_without_scripts_the_next_page_says_it(visitor: Visitor, presenter: Presenter) -> None:

@@ -32,7 +32,7 @@ def test_the_overview_names_the_employer(visitor: Visitor) -> None:
 def test_a_level_too_low_is_stepped_up(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries", "EH3")
     visitor.page.get_by_role("link", name="Naar de webdiensten").click()
-    visitor.page.get_by_role("link", name="Voor 687501106L01, Controle eigenrisicodragers").click()
+    visitor.page.get_by_role("link", name="Voor 687501106L01 bij Controle eigenrisicodragers").click()
     assert urlsplit(visitor.path).path == "/inloggen"
     expect(visitor.page.get_by_role("status")).to_contain_text("niveau EH4 of hoger")
     expect(visitor.page.get_by_role("radio", name="Sanne de Vries")).to_be_checked()
@@ -62,11 +62,31 @@ def test_a_forged_cookie_is_no_login(visitor: Visitor, demo: Demo, who: str) -> 
 def test_a_login_with_digid_does_not_count(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries", means="DigiD")
     assert visitor.path.startswith("/inloggen")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("accepteert uw login niet")
+
+
+def test_an_intermediary_without_any_mandate_is_not_logged_in(visitor: Visitor) -> None:
+    visitor.open("/inloggen")
+    for service in ("Ziek- en herstelmeldingen", "Bezwaar"):
+        visitor.page.get_by_role("checkbox", name=service).uncheck()
+    visitor.log_in("Yusuf Demir")
+    expect(visitor.page.get_by_role("alert")).to_contain_text("accepteert uw login niet")
+
+
+def test_a_mandate_for_another_service_does_not_count(visitor: Visitor) -> None:
+    visitor.open("/inloggen")
+    visitor.page.get_by_role("checkbox", name="Ziek- en herstelmeldingen").uncheck()
+    visitor.log_in("Yusuf Demir")
+    assert visitor.open("/webdiensten/bezwaar") == 200
+    assert visitor.open(REPORT) == 403
+    assert [reason.split(".")[0] for reason in visitor.reasons()] == [
+        "U bent in eHerkenning niet gemachtigd voor deze dienst"
+    ]
 
 
 def test_logging_out(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries")
-    visitor.page.get_by_role("button", name="Uitloggen").click()
+    visitor.press("Uitloggen")
     assert visitor.path == "/inloggen"
     visitor.open("/")
     assert visitor.path.startswith("/inloggen")

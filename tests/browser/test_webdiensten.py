@@ -11,13 +11,13 @@ from tests.browser.stage import REPORT, Visitor
 def test_a_report_of_sickness_is_sent_in(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries")
     visitor.open(REPORT)
-    visitor.page.get_by_role("button", name="Ziekmelding versturen").click()
+    visitor.press("Ziekmelding versturen")
     expect(visitor.page.get_by_role("alert").get_by_role("link")).to_have_count(2)
     visitor.page.get_by_role("link", name="Vul de naam van de werknemer in.").click()
     expect(visitor.page.get_by_label("Naam van de werknemer")).to_be_focused()
     visitor.page.get_by_label("Naam van de werknemer").fill("Kees Jansen <b>")
     visitor.page.get_by_label("Eerste ziektedag").fill("2026-03-02")
-    visitor.page.get_by_role("button", name="Ziekmelding versturen").click()
+    visitor.press("Ziekmelding versturen")
     expect(visitor.page.get_by_role("status")).to_contain_text("Uw melding is ontvangen")
     expect(visitor.page.get_by_role("cell", name="Kees Jansen <b>")).to_be_visible()
     expect(visitor.page.get_by_role("cell", name="2 maart 2026")).to_be_visible()
@@ -28,7 +28,7 @@ def test_a_message(visitor: Visitor) -> None:
     visitor.open(REPORT)
     visitor.page.get_by_role("link", name="Berichten").click()
     visitor.page.get_by_label("Bericht", exact=True).fill("Wanneer hoor ik iets?")
-    visitor.page.get_by_role("button", name="Bericht versturen").click()
+    visitor.press("Bericht versturen")
     expect(visitor.page.get_by_role("status")).to_contain_text("Uw bericht is ontvangen")
 
 
@@ -106,19 +106,19 @@ def test_obligations_disappear_once_they_are_met(visitor: Visitor) -> None:
     assert visitor.open("/webdiensten/bezwaar") == 403
 
     visitor.open("/voorwaarden")
-    visitor.page.get_by_role("button", name="Versie 4.2 accepteren").click()
+    visitor.press("Versie 4.2 accepteren")
     expect(visitor.page.get_by_role("alert").last).to_contain_text("Vink aan")
     visitor.page.get_by_label("Ik heb versie 4.2 gelezen").check()
-    visitor.page.get_by_role("button", name="Versie 4.2 accepteren").click()
+    visitor.press("Versie 4.2 accepteren")
     expect(visitor.page.get_by_role("status")).to_be_visible()
     assert visitor.open("/webdiensten/bezwaar") == 200
 
     visitor.open("/profiel")
-    visitor.page.get_by_role("button", name="Ik heb dit gelezen").click()
+    visitor.press("Ik heb dit gelezen")
     expect(to_do).not_to_contain_text("INS-2026-07")
     visitor.page.get_by_role("link", name="E-mailadres opgeven").click()
     visitor.page.get_by_label("E-mailadres").fill("femke@voorbeeld.example")
-    visitor.page.get_by_role("button", name="E-mailadres opslaan").click()
+    visitor.press("E-mailadres opslaan")
     expect(visitor.heading).to_be_visible()
     expect(to_do).to_have_count(0)
 
@@ -129,10 +129,10 @@ def test_a_number_is_activated_with_the_code(visitor: Visitor) -> None:
     code = visitor.page.get_by_label("Code uit de brief")
     for _ in range(2):
         code.fill("1111")
-        visitor.page.get_by_role("button", name="Nummer 687501106L02 activeren").click()
+        visitor.press("Nummer 687501106L02 activeren")
         expect(visitor.page.get_by_text("Deze code is niet goed")).to_be_visible()
     code.fill(CODE)
-    visitor.page.get_by_role("button", name="Nummer 687501106L02 activeren").click()
+    visitor.press("Nummer 687501106L02 activeren")
     expect(visitor.page.get_by_role("status")).to_contain_text("is geactiveerd")
     assert visitor.open("/webdiensten/ziekmelden/nummers/687501106L02") == 200
 
@@ -142,7 +142,7 @@ def test_a_code_has_three_attempts(visitor: Visitor) -> None:
     visitor.open("/webdiensten")
     for code in ("1111", "2222", "3333", CODE):
         visitor.page.get_by_label("Code uit de brief").fill(code)
-        visitor.page.get_by_role("button", name="Nummer 687501106L02 activeren").click()
+        visitor.press("Nummer 687501106L02 activeren")
     assert visitor.reasons()[0].startswith("Met deze code kunt u het fiscaal nummer niet activeren")
     assert visitor.open("/webdiensten/ziekmelden/nummers/687501106L02") == 403
 
@@ -153,18 +153,18 @@ def test_who_rejected_the_terms_may_accept_them_yet(visitor: Visitor) -> None:
     assert visitor.open("/webdiensten/bezwaar") == 403
     visitor.open("/voorwaarden")
     visitor.page.get_by_label("Ik heb versie 4.3 gelezen").check()
-    visitor.page.get_by_role("button", name="Versie 4.3 accepteren").click()
+    visitor.press("Versie 4.3 accepteren")
     assert visitor.open("/webdiensten/bezwaar") == 200
     visitor.open("/accounts")
     expect(visitor.page.get_by_role("row", name="Tom Visser")).to_contain_text("gesloten")
-    visitor.page.get_by_role("button", name="Ik heb de accounts gecontroleerd").click()
+    visitor.press("Ik heb de accounts gecontroleerd")
     expect(visitor.page.get_by_role("region", name="Dit moet u nog doen")).to_have_count(0)
 
 
 def test_a_closed_account_lets_nobody_in(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries")
     visitor.open("/profiel")
-    visitor.page.get_by_role("button", name="Mijn account sluiten").click()
+    visitor.press("Mijn account sluiten")
     assert visitor.path == "/inloggen"
     visitor.log_in("Sanne de Vries")
     expect(visitor.heading).to_have_text("U hebt nu geen toegang")

@@ -66,6 +66,8 @@
         signal: AbortSignal.timeout(longest),
       });
       if (answer.ok) {
+        // A body that nobody reads keeps its connection, of which a browser has few.
+        await answer.text();
         open();
       } else if (answer.status === 401) {
         closed("U bent niet meer ingelogd op het juiste niveau", [], "/inloggen");
