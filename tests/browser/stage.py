@@ -146,6 +146,11 @@ class Visitor:
         with self.page.expect_event("load"):
             self.page.get_by_role("button", name=button).click()
 
+    def follow(self, link: str) -> None:
+        """Follows a link to another page; returns when that is complete."""
+        with self.page.expect_event("load"):
+            self.page.get_by_role("link", name=link).click()
+
     def reasons(self) -> list[str]:
         """The reasons on the sidecar's page of a denial."""
         return self.page.locator("main li").all_inner_texts()

@@ -28,7 +28,7 @@ def test_an_incident_reaches_an_open_page_and_stops_clicks_at_once(
     expect(access).to_contain_text("De toegang tot het portaal is tijdelijk onderbroken")
     expect(access).to_contain_text("verdachte inlogpogingen")
     expect(content).to_have_attribute("inert", "")
-    visitor.page.get_by_role("link", name="Overzicht").click()
+    visitor.follow("Overzicht")
     expect(visitor.heading).to_have_text("U hebt nu geen toegang")
 
     presenter.end()

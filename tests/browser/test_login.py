@@ -31,8 +31,8 @@ def test_the_overview_names_the_employer(visitor: Visitor) -> None:
 
 def test_a_level_too_low_is_stepped_up(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries", "EH3")
-    visitor.page.get_by_role("link", name="Naar de webdiensten").click()
-    visitor.page.get_by_role("link", name="Voor 687501106L01 bij Controle eigenrisicodragers").click()
+    visitor.follow("Naar de webdiensten")
+    visitor.follow("Voor 687501106L01 bij Controle eigenrisicodragers")
     assert urlsplit(visitor.path).path == "/inloggen"
     expect(visitor.page.get_by_role("status")).to_contain_text("niveau EH4 of hoger")
     expect(visitor.page.get_by_role("radio", name="Sanne de Vries")).to_be_checked()

@@ -26,7 +26,7 @@ def test_a_report_of_sickness_is_sent_in(visitor: Visitor) -> None:
 def test_a_message(visitor: Visitor) -> None:
     visitor.log_in("Sanne de Vries")
     visitor.open(REPORT)
-    visitor.page.get_by_role("link", name="Berichten").click()
+    visitor.follow("Berichten")
     visitor.page.get_by_label("Bericht", exact=True).fill("Wanneer hoor ik iets?")
     visitor.press("Bericht versturen")
     expect(visitor.page.get_by_role("status")).to_contain_text("Uw bericht is ontvangen")
@@ -116,7 +116,7 @@ def test_obligations_disappear_once_they_are_met(visitor: Visitor) -> None:
     visitor.open("/profiel")
     visitor.press("Ik heb dit gelezen")
     expect(to_do).not_to_contain_text("INS-2026-07")
-    visitor.page.get_by_role("link", name="E-mailadres opgeven").click()
+    visitor.follow("E-mailadres opgeven")
     visitor.page.get_by_label("E-mailadres").fill("femke@voorbeeld.example")
     visitor.press("E-mailadres opslaan")
     expect(visitor.heading).to_be_visible()

@@ -26,6 +26,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use self::doors::Doors;
+pub use self::limits::message_bytes;
 use crate::decide::Core;
 
 /// The generated messages and service.
