@@ -97,7 +97,7 @@ def measure(target: Target, load: Load) -> Measured:
         try:
             runs.append(measure_once(target, load))
         except UnansweredError:
-            # Other programs held the server's core all the time; the last attempt may still show one that is dead.
+            # Other programs held the server's core all the time, unless no attempt shows otherwise.
             if not runs and attempt == ATTEMPTS - 1:
                 raise
         if runs and runs[-1].others < DISTURBED:
