@@ -97,8 +97,9 @@ def envoys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoys]:
 
         def start(**more: Any) -> Site:
             """An Envoy more."""
-            addresses = {"grpc": sidecar.grpc, "forward": "127.0.0.1:9", "portal": portal.port}
-            port = stack.enter_context(gateway("envoy", portal_grpc=portal_grpc, **addresses, **more))
+            ports = {"portal": portal.port, "portal_grpc": portal_grpc}
+            running = gateway("envoy", grpc=sidecar.grpc, forward="127.0.0.1:9", **ports, **more)
+            port = stack.enter_context(running)
             site = Site("envoy", port, sidecar, portal)
             until(lambda: site.ask("/", headers=[login()]).status == 200, what="an answer")
             return site
@@ -186,7 +187,7 @@ def _call(
     options = [("grpc.enable_retries", 0)]
     with grpc.insecure_channel(f"127.0.0.1:{envoys.site.port}", options=options) as channel:
         call = channel.unary_unary(method, request_serializer=bytes, response_deserializer=bytes)
-        lower = [(name.lower(), value) for name, value in metadata]
+        lower = tuple((name.lower(), value) for name, value in metadata)
         try:
             answer = call(message, metadata=lower, timeout=15)
         except grpc.RpcError as error:
@@ -206,7 +207,7 @@ def test_a_grpc_call_that_may_reaches_its_application(envoys: Envoys) -> None:
     ("level", "method", "status", "code"),
     [
         ("", METHOD, grpc.StatusCode.UNAUTHENTICATED, "AUTHENTICATION_INVALID"),
-        ("loa2", METHOD, grpc.StatusCode.UNAUTHENTICATED, "ASSURANCE_TOO_LOW"),
+        ("loa2", METHOD, grpc.StatusCode.UNAUTHENTICATED, "ASSURANCE_LEVEL_TOO_LOW"),
         ("loa3", "/portal.Echo/Other", grpc.StatusCode.PERMISSION_DENIED, "ROUTE_UNKNOWN"),
         ("", "/static/x", grpc.StatusCode.PERMISSION_DENIED, "ROUTE_UNKNOWN"),
     ],
