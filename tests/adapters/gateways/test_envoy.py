@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +98,8 @@ def envoys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoys]:
 
         def start(**more: Any) -> Site:
             """An Envoy more."""
-            ports = {"portal": portal.port, "portal_grpc": portal_grpc}
-            running = gateway("envoy", grpc=sidecar.grpc, forward="127.0.0.1:9", **ports, **more)
-            port = stack.enter_context(running)
+            running = partial(gateway, "envoy", grpc=sidecar.grpc, forward="127.0.0.1:9")
+            port = stack.enter_context(running(portal=portal.port, portal_grpc=portal_grpc, **more))
             site = Site("envoy", port, sidecar, portal)
             until(lambda: site.ask("/", headers=[login()]).status == 200, what="an answer")
             return site
@@ -251,7 +251,7 @@ def test_no_answer_is_unavailable_to_a_grpc_call(envoys: Envoys) -> None:
     until(lambda: _call(envoys, login())[0] is grpc.StatusCode.OK, what="an answer again")
 
 
-def _with_body(most_bytes: int, *, partial: bool, as_bytes: bool) -> Callable[[Any], None]:
+def _with_body(most_bytes: int, *, cut: bool, as_bytes: bool) -> Callable[[Any], None]:
     """A change of the configuration: Envoy sends the sidecar the body as well."""
 
     def change(document: Any) -> None:
@@ -261,7 +261,7 @@ def _with_body(most_bytes: int, *, partial: bool, as_bytes: bool) -> Callable[[A
         assert authorization["name"] == "envoy.filters.http.ext_authz"
         authorization["typed_config"]["with_request_body"] = {
             "max_request_bytes": most_bytes,
-            "allow_partial_message": partial,
+            "allow_partial_message": cut,
             "pack_as_bytes": as_bytes,
         }
 
@@ -272,10 +272,10 @@ SMALL = b'{"method": "GET", "path": "/static/x"}'
 BINARY = bytes(range(256)) * 16
 LARGE = BINARY * 512  # 2 MiB: more than the sidecar reads of a message
 SENT_ALONG = [
-    ("whole", _with_body(8_192, partial=False, as_bytes=False), {SMALL: 200, LARGE: 413}),
-    ("bytes", _with_body(8_192, partial=False, as_bytes=True), {SMALL: 200, BINARY: 200, LARGE: 413}),
-    ("partial", _with_body(1_024, partial=True, as_bytes=True), {SMALL: 200, BINARY: 200, LARGE: 200}),
-    ("too-much", _with_body(4 << 20, partial=False, as_bytes=True), {SMALL: 200, BINARY: 200, LARGE: 503}),
+    ("whole", _with_body(8_192, cut=False, as_bytes=False), {SMALL: 200, LARGE: 413}),
+    ("bytes", _with_body(8_192, cut=False, as_bytes=True), {SMALL: 200, BINARY: 200, LARGE: 413}),
+    ("partial", _with_body(1_024, cut=True, as_bytes=True), {SMALL: 200, BINARY: 200, LARGE: 200}),
+    ("too-much", _with_body(4 << 20, cut=False, as_bytes=True), {SMALL: 200, BINARY: 200, LARGE: 503}),
 ]
 
 
