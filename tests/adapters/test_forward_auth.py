@@ -3,6 +3,7 @@
 import json
 import socket
 import subprocess
+from collections.abc import Sequence
 
 import httpx
 import pytest
@@ -15,10 +16,10 @@ from tests.adapters.gateways.raw import SECONDS, Answer, send
 from tests.adapters.strategies import CREDENTIALS, METHODS, NAMES, TARGETS, is_public
 from tests.end_to_end.sidecar import Sidecar, http, program
 
-Headers = list[tuple[str, str | bytes]]
+Headers = Sequence[tuple[str, str | bytes]]
 
 
-def asked(method: str = "GET", target: str = "/", family: str = "original") -> Headers:
+def asked(method: str = "GET", target: str = "/", family: str = "original") -> list[tuple[str, str]]:
     """The headers by which a gateway says which request waits."""
     uri = "X-Original-URI" if family == "original" else "X-Forwarded-Uri"
     return [(f"X-{family.title()}-Method", method), (uri, target)]
@@ -211,7 +212,7 @@ def test_http_2_without_asking_first(port: int) -> None:
             answer = client.get(address, headers=headers)  # type: ignore[arg-type]
             assert (answer.http_version, answer.status_code) == ("HTTP/2", status)
         with pytest.raises(httpx.RemoteProtocolError):
-            client.get(address, headers=[*asked(), ("X-A", "x" * 200_000)])  # type: ignore[arg-type]
+            client.get(address, headers=[*asked(), ("X-A", "x" * 200_000)])
     assert send(port, head([login(), *asked()])).status == 200
 
 

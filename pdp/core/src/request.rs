@@ -19,8 +19,8 @@ pub struct Request {
     /// `{"action", "context", "resource", "subject"}`, properties and context always present, without the
     /// members of the context that are the service's own.
     pub document: Value,
-    /// `context.time`, epoch milliseconds.
-    pub time: Option<i64>,
+    /// `context.time` as it was written: what it means is the bundle's to say.
+    pub time: Option<String>,
     /// A state to decide on, or a later one.
     pub at_least_as_fresh: Option<StateToken>,
     /// Whether the caller keeps answers under a watch.
@@ -38,15 +38,7 @@ impl Request {
         let Value::Object(mut members) = value else {
             return Err(InvalidRequest::new("", "must be a JSON object"));
         };
-        Self::from_parts(RawRequest {
-            subject: take_object(&mut members, "subject")?,
-            action: take_object(&mut members, "action")?,
-            resource: take_object(&mut members, "resource")?,
-            context: take_object(&mut members, "context")?.unwrap_or_default(),
-            at_least_as_fresh: take_optional_text(&mut members, "at_least_as_fresh")?,
-            // Watches are served over gRPC only.
-            cacheable: false,
-        })
+        Self::from_parts(RawRequest::take(&mut members)?)
     }
 
     /// Checks the parts that every request has and brings them into canonical form.
@@ -55,7 +47,7 @@ impl Request {
         let action = entity("action", raw.action, &[("name", MAX_NAME)])?;
         let resource = entity("resource", raw.resource, &[("type", MAX_NAME), ("id", MAX_ID)])?;
         let mut context = raw.context;
-        let time = take_time(&mut context)?;
+        let time = take_text(&mut context, "context", "time")?;
         for own in ["traceparent", "tracestate"] {
             take_text(&mut context, "context", own)?;
         }
@@ -84,6 +76,18 @@ impl Request {
         Ok(Self { document, time, at_least_as_fresh, cacheable: raw.cacheable, text, split })
     }
 
+    /// `context.time` in epoch milliseconds; None: the request has none.
+    pub fn logical_time(&self) -> Result<Option<i64>, InvalidRequest> {
+        let Some(text) = &self.time else { return Ok(None) };
+        let moment = timestamp::parse(text).ok_or_else(|| {
+            InvalidRequest::new(
+                "context.time",
+                "is not a time: write RFC 3339 with its zone, e.g. 2026-03-02T09:00:00Z",
+            )
+        })?;
+        Ok(Some(moment))
+    }
+
     /// Everything that the policy sees of the request: equal requests have equal texts.
     pub fn text(&self) -> &[u8] {
         &self.text
@@ -96,6 +100,7 @@ impl Request {
 }
 
 /// The parts as a door read them, before any check.
+#[derive(Debug, Clone, Default)]
 pub struct RawRequest {
     pub subject: Option<Map<String, Value>>,
     pub action: Option<Map<String, Value>>,
@@ -103,6 +108,21 @@ pub struct RawRequest {
     pub context: Map<String, Value>,
     pub at_least_as_fresh: Option<String>,
     pub cacheable: bool,
+}
+
+impl RawRequest {
+    /// Takes the members of the model out of an AuthZEN object; others stay behind.
+    pub fn take(members: &mut Map<String, Value>) -> Result<Self, InvalidRequest> {
+        Ok(Self {
+            subject: take_object(members, "subject")?,
+            action: take_object(members, "action")?,
+            resource: take_object(members, "resource")?,
+            context: take_object(members, "context")?.unwrap_or_default(),
+            at_least_as_fresh: take_text(members, "", "at_least_as_fresh")?,
+            // Watches are served over gRPC only.
+            cacheable: false,
+        })
+    }
 }
 
 /// Canonical JSON: members are kept sorted, and writing to memory does not fail.
@@ -139,17 +159,6 @@ fn entity(
     Ok(Value::Object(out))
 }
 
-fn take_time(context: &mut Map<String, Value>) -> Result<Option<i64>, InvalidRequest> {
-    let Some(text) = take_text(context, "context", "time")? else { return Ok(None) };
-    let moment = timestamp::parse(&text).ok_or_else(|| {
-        InvalidRequest::new(
-            "context.time",
-            "is not a time: write RFC 3339 with its zone, e.g. 2026-03-02T09:00:00Z",
-        )
-    })?;
-    Ok(Some(moment))
-}
-
 fn take_text(
     members: &mut Map<String, Value>,
     parent: &str,
@@ -165,11 +174,8 @@ fn take_text(
     }
 }
 
-fn take_optional_text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, InvalidRequest> {
-    take_text(members, "", name)
-}
-
-fn take_object(
+/// A member that must be an object where it is there.
+pub fn take_object(
     members: &mut Map<String, Value>,
     name: &str,
 ) -> Result<Option<Map<String, Value>>, InvalidRequest> {
@@ -185,7 +191,8 @@ mod tests {
     use super::Request;
 
     fn field_of(text: &str) -> Option<String> {
-        Request::from_json(text.as_bytes()).err().map(|error| error.field)
+        let read = Request::from_json(text.as_bytes()).and_then(|request| request.logical_time());
+        read.err().map(|error| error.field)
     }
 
     const GOOD: &str = r#"{"subject":{"type":"u","id":"1"},"action":{"name":"read"},
@@ -194,7 +201,7 @@ mod tests {
     #[test]
     fn the_canonical_text_leaves_out_time_and_trace() -> Result<(), crate::error::InvalidRequest> {
         let request = Request::from_json(GOOD.as_bytes())?;
-        assert_eq!(request.time, Some(1_772_442_000_000));
+        assert_eq!(request.logical_time()?, Some(1_772_442_000_000));
         let (head, tail) = request.around_records();
         assert_eq!(head, br#"{"action":{"name":"read","properties":{}},"context":{"ip":"::1"}"#);
         assert_eq!(tail, br#","resource":{"id":"2","properties":{},"type":"w"},"subject":{"id":"1","properties":{},"type":"u"}"#);

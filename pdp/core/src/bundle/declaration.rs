@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::search::{ContextTime, SearchDeclaration};
 use crate::error::LoadError;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +27,10 @@ pub struct Declaration {
     pub output_times: Vec<String>,
     #[serde(default)]
     pub labels: BTreeMap<String, LabelDeclaration>,
+    #[serde(default)]
+    pub search: SearchDeclaration,
+    #[serde(default)]
+    pub context_time: ContextTime,
 }
 
 #[derive(Debug, Clone, Deserialize)]
