@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from tests.adapters.gateways.conftest import ISSUER, KEY, USER
 from tests.servers.issuer import Key, ec, token
 
-PUBLIC = re.compile(r"(GET|POST) /inloggen|POST /uitloggen|GET /(static/.*|favicon\.ico|robots\.txt)")
-"""Method and path of the routes that the portal declares public."""
+# Nothing in a segment of a file's path could be taken for a way out by another reader.
+_SEGMENT = r"(?!\.+(/|$))([^/\\?#%\x00-\x20\x7f-\U0010ffff]|%(?!00|2[eEfF]|5[cC]))+"
+_FILES = rf"static/{_SEGMENT}(/{_SEGMENT})*|favicon\.ico|robots\.txt"
+_PUBLIC = re.compile(rf"(GET|HEAD|POST) /inloggen|POST /uitloggen|(GET|HEAD) /({_FILES})")
 
 
 def is_public(method: str, target: str) -> bool:
-    """Whether nobody needs a login for it."""
+    """Whether the portal declares it public: nobody needs a login for it."""
     path = target.partition("?")[0]
-    return PUBLIC.fullmatch(f"{method} {path}") is not None
+    return _PUBLIC.fullmatch(f"{method} {path}") is not None
 
 
 # Of a token for all of a long run, as these are made once.
@@ -27,7 +29,8 @@ LATER = int(time.time()) + 86_400
 
 def lasting(issuer: str = ISSUER, key: Key = KEY, **claims: Any) -> str:
     """A token of a login that is allowed the portal's home, unless something is changed."""
-    return token(issuer, key, **{"eherkenningPseudo": USER, "exp": LATER} | claims)
+    whole: dict[str, Any] = {"eherkenningPseudo": USER, "exp": LATER} | claims
+    return token(issuer, key, **whole)
 
 
 def _base64(document: dict[str, str]) -> str:
@@ -35,12 +38,13 @@ def _base64(document: dict[str, str]) -> str:
 
 
 _HEAD, _CLAIMS, _SIGNATURE = lasting().split(".")
+_HIGHER = lasting(acr="urn:etoegang:core:assurance-class:loa4").split(".")[1]
 BROKEN = {
     "unsigned": f"{_base64({'alg': 'none'})}.{_CLAIMS}.",
     "unsigned-with-signature": f"{_base64({'alg': 'None', 'kid': 'test'})}.{_CLAIMS}.{_SIGNATURE}",
     "signature-left-out": f"{_HEAD}.{_CLAIMS}.",
     "signature-cut": f"{_HEAD}.{_CLAIMS}.{_SIGNATURE[:-4]}",
-    "claims-of-another": f"{_HEAD}.{lasting(acr='urn:etoegang:core:assurance-class:loa4').split('.')[1]}.{_SIGNATURE}",
+    "claims-of-another": f"{_HEAD}.{_HIGHER}.{_SIGNATURE}",
     "key-of-another": lasting(key=ec("test")),
     "issuer-unknown": lasting("https://other.example"),
     "audience-of-another": lasting(aud="another"),

@@ -114,7 +114,7 @@ mod tests {
             server.read_exact(&mut read).await.expect("read");
             assert_eq!(&read, piece);
         }
-        tokio::time::timeout(WITHIN * 2, server.read_u8()).await.is_err()
+        tokio::time::timeout(WITHIN.saturating_mul(2), server.read_u8()).await.is_err()
     }
 
     #[tokio::test(start_paused = true)]
