@@ -61,13 +61,13 @@ enum Endpoint {
 struct Door {
     core: Arc<Core>,
     options: Options,
-    searching: Semaphore,
+    searching: Arc<Semaphore>,
 }
 
 /// The routes of the API, under the default paths and under the path of the base URL. To be called once a thread.
 pub fn router(core: Arc<Core>, options: Options) -> Router {
     let base = options.base_url.as_ref().map_or("", BaseUrl::path).to_owned();
-    let door = Arc::new(Door { core, options, searching: Semaphore::new(SEARCHES_AT_ONCE) });
+    let door = Arc::new(Door { core, options, searching: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)) });
     let at = |endpoint: Endpoint| {
         let door = Arc::clone(&door);
         move |call: Call| Arc::clone(&door).serve(endpoint, call)
@@ -152,7 +152,7 @@ impl Door {
     }
 
     async fn several(&self, members: Map<String, Value>) -> Result<Response<Body>, Refusal> {
-        let several = match Evaluations::read(members)? {
+        let several = match Evaluations::read(members, self.core.settings.max_request_bytes)? {
             Evaluations::One(raw) => return self.one(raw).await,
             Evaluations::Several(several) => several,
         };
@@ -169,8 +169,9 @@ impl Door {
         let asked = Asked::read(sought, members)?;
         let writer = asked.writer();
         let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too many searches are under way");
-        let _turn = timeout(TURN_TIME, self.searching.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
-        Ok(writer.write(ask::search(&self.core, asked.query).await?))
+        let turn = timeout(TURN_TIME, Arc::clone(&self.searching).acquire_owned()).await;
+        let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+        Ok(writer.write(ask::search(&self.core, asked.query, turn).await?))
     }
 
     fn metadata(&self, method: &Method) -> Result<Response<Body>, Refusal> {
