@@ -44,7 +44,8 @@ help:
 # ── setup ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 setup: $(DONE)/python $(DONE)/opa-$(OPA_VERSION) $(DONE)/buf-$(BUF_VERSION) $(DONE)/grpcurl-$(GRPCURL_VERSION) \
-	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool $(DONE)/redis
+	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool $(DONE)/redis \
+	$(DONE)/nginx $(DONE)/haproxy $(DONE)/caddy
 
 $(DONE)/python: requirements.lock
 	$(call say,Python packages into .venv)
@@ -82,6 +83,18 @@ $(DONE)/redis:
 	@.ci/debian $(TOOLS) "Tests keep records in it" \
 		"redis-server redis-tools liblzf1 libjemalloc2 libatomic1" redis-server redis-cli
 	@touch $@
+
+# The gateways of the tests; Envoy comes from PyPI.
+define gateway
+$(DONE)/$(1):
+	$$(call say,$(1))
+	@mkdir -p $$(DONE)
+	@.ci/debian $$(TOOLS) "Tests put it before a portal" "$(1) $(2)" $(1)
+	@touch $$@
+endef
+$(eval $(call gateway,nginx,libpcre2-8-0 libssl3 libcrypt1 zlib1g))
+$(eval $(call gateway,haproxy,liblua5.3-0 libpcre2-8-0 libpcre2-posix3 libssl3 libsystemd0))
+$(eval $(call gateway,caddy,))
 
 # Renews the pins of everything Python; the rest is pinned above, in Cargo.lock and in bench/package-lock.json.
 lock: $(DONE)/python
