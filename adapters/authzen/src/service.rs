@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::error::{Refusal, accepts_problems};
 use crate::metadata::{BaseUrl, EVALUATION, EVALUATIONS, SEARCHES, WELL_KNOWN};
-use crate::request::{Evaluations, check_content_type, read};
+use crate::request::{Evaluations, check_content_type, leave_out_time, read};
 use crate::response;
 use crate::search::Asked;
 
@@ -39,13 +39,15 @@ const METADATA_FRESH: &str = "max-age=300";
 pub struct Options {
     /// None: there is no metadata document.
     pub base_url: Option<BaseUrl>,
+    /// Whether `context.time` says nothing: requests are decided for the clock's time, whatever theirs says.
+    pub ignores_time: bool,
     /// Largest body of a call with several evaluations. Others have the bound of one request.
     pub max_body_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { base_url: None, max_body_bytes: 4 * 1024 * 1024 }
+        Self { base_url: None, ignores_time: false, max_body_bytes: 4 * 1024 * 1024 }
     }
 }
 
@@ -143,7 +145,11 @@ impl Door {
         let content_type = check_content_type(call.headers());
         let body = read_body(call.into_body(), most_bytes).await?;
         content_type?;
-        Ok(read(&body)?)
+        let mut members = read(&body)?;
+        if self.options.ignores_time {
+            leave_out_time(&mut members);
+        }
+        Ok(members)
     }
 
     async fn one(&self, raw: RawRequest) -> Result<Response<Body>, Refusal> {
