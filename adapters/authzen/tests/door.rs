@@ -47,9 +47,10 @@ fn load(core: &Core) {
         "kinds": {"user": {"schema": "any.json"}},
         "lookups": {},
         "search": {"subject": {"user": {"kind": "user"}}},
-    });
+    })
+    .to_string();
     let schemas = BTreeMap::from([("any.json".to_owned(), b"{}".to_vec())]);
-    let parts = Parts { declaration: declaration.to_string().as_bytes(), schemas: &schemas, revision: "1" };
+    let parts = Parts { declaration: declaration.as_bytes(), schemas: &schemas, revision: "1" };
     core.set_bundle(Arc::new(Bundle::load(&parts, |_| Ok(Box::new(Allows))).expect("a bundle")));
     core.records.install(0, core.records.snapshot(), at(0), NEVER_NS);
 }
