@@ -115,9 +115,9 @@ def gateway(
             "PORTAL_HOST": "127.0.0.1",
             "PORTAL_PORT": str(portal),
             "PORTAL_GRPC_PORT": str(portal_grpc),
-            "PDP_HOST": "127.0.0.1",
-            "PDP_GRPC_PORT": grpc.rpartition(":")[2],
-            "PDP_FORWARD_PORT": forward.rpartition(":")[2],
+            "SIDECAR_HOST": "127.0.0.1",
+            "SIDECAR_GRPC_PORT": grpc.rpartition(":")[2],
+            "SIDECAR_FORWARD_PORT": forward.rpartition(":")[2],
         }
         command = _COMMANDS[name](folder, values)
         if change is not None:
