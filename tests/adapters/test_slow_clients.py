@@ -1,4 +1,4 @@
-"""Connections to the forward-auth address that take their time: others are answered, and each of them ends."""
+"""Connections to the forward-auth address that take their time: others are answered, each of them ends."""
 
 import contextlib
 import socket
