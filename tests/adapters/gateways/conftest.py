@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
     """Starts sidecars of their own behind a gateway, for tests that harm them."""
     with ExitStack() as stack:
 
-        def start(name: str) -> Site:
+        def start(name: str, **variables: Any) -> Site:
             folder = tmp_path_factory.mktemp(name)
             starter = Starter(folder)
             sidecar = starter(
