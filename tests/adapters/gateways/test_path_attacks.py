@@ -83,7 +83,7 @@ def test_no_target_brings_a_protected_page_past_any_gateway(site: Site) -> None:
             page = careless(arrived.target)
             reached.append(page)
             assert page.startswith(PUBLIC), f"{target} came to the portal as {arrived.target}"
-    assert "/static/x" in {careless(page) for page in reached} or reached, "some targets are public"
+    assert any(page.startswith("/static/") for page in reached), "some targets are public"
 
 
 def test_the_check_would_see_what_comes_past(start_site: Callable[[str], Site]) -> None:
