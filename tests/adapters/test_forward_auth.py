@@ -248,7 +248,8 @@ def test_bytes_are_no_permission(port: int, content: bytes, before: bytes) -> No
 
 def test_who_is_not_trusted_is_told_so(start_door: StartDoor) -> None:
     sidecar = start_door(PDP_TRUSTED_PEERS="10.0.0.0/8, name:gateway.example")
-    for headers in ([login(), *asked()], asked(target="/static/x"), [("X-Forwarded-For", "10.0.0.1")]):
+    some: list[Headers] = [[login(), *asked()], asked(target="/static/x"), [("X-Forwarded-For", "10.0.0.1")]]
+    for headers in some:
         answer = send(_port(sidecar), head(headers))
         assert (answer.status, "trusted_peers" in answer.text) == (403, True)
 
