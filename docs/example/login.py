@@ -1,6 +1,6 @@
-"""A stand-in for an identity provider: writes a key set for identity.yaml and prints a token of the example's user.
+"""A stand-in for an identity provider: writes keys.json and prints a token of the example's user.
 
-    python docs/example/login.py [LEVEL]        the token, for LEVEL (loa2, loa2plus, loa3, loa4); keys.json here
+    python docs/example/login.py [LEVEL]        LEVEL: loa2, loa2plus, loa3 or loa4
 
 For trying things out only: whoever runs it is anybody. It needs the package joserfc (`make setup`).
 """

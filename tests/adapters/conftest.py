@@ -12,7 +12,8 @@ from tests.end_to_end.sidecar import PORTAL, ROOT, Sidecar, Starter
 StartDoor = Callable[..., Sidecar]
 
 
-def _starting(starter: Starter, folder: Path) -> StartDoor:
+def starting(starter: Starter, folder: Path) -> StartDoor:
+    """Starts sidecars with `login` as the login; each keyword argument is one of `Starter`."""
     identity = str(declare_identity(folder))
 
     def start(**more: Any) -> Sidecar:
@@ -28,7 +29,7 @@ def _starting(starter: Starter, folder: Path) -> StartDoor:
 def start_door(tmp_path: Path) -> Iterator[StartDoor]:
     """Starts sidecars that end with the test."""
     starter = Starter(tmp_path)
-    yield _starting(starter, tmp_path)
+    yield starting(starter, tmp_path)
     starter.close()
 
 
@@ -38,7 +39,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sidecar]:
     folder = tmp_path_factory.mktemp("door")
     starter = Starter(folder)
     try:
-        sidecar = _starting(starter, folder)()
+        sidecar = starting(starter, folder)()
         yield sidecar
         assert sidecar.process.poll() is None
         assert "panic" not in sidecar.messages()

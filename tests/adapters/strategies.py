@@ -4,50 +4,60 @@ import base64
 import json
 import re
 import time
+from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.adapters.gateways.conftest import ISSUER, KEY, login
-from tests.servers.issuer import ec, token
+from tests.adapters.gateways.conftest import ISSUER, KEY, USER
+from tests.servers.issuer import Key, ec, token
 
-PUBLIC = re.compile(r"(GET|POST) /inloggen|POST /uitloggen|GET /(static/.*|favicon\.ico|robots\.txt)")
-"""Method and path of the routes that the portal declares public."""
+# Nothing in a segment of a file's path could be taken for a way out by another reader.
+_SEGMENT = r"(?!\.+(/|$))([^/\\?#%\x00-\x20\x7f-\U0010ffff]|%(?!00|2[eEfF]|5[cC]))+"
+_FILES = rf"static/{_SEGMENT}(/{_SEGMENT})*|favicon\.ico|robots\.txt"
+_PUBLIC = re.compile(rf"(GET|HEAD|POST) /inloggen|POST /uitloggen|(GET|HEAD) /({_FILES})")
 
 
 def is_public(method: str, target: str) -> bool:
-    """Whether nobody needs a login for it."""
+    """Whether the portal declares it public: nobody needs a login for it."""
     path = target.partition("?")[0]
-    return PUBLIC.fullmatch(f"{method} {path}") is not None
+    return _PUBLIC.fullmatch(f"{method} {path}") is not None
 
 
-def _unsigned() -> str:
-    head, claims, _ = login()[1].removeprefix("Bearer ").split(".")
-    none = base64.urlsafe_b64encode(json.dumps({"alg": "none"}).encode()).decode().rstrip("=")
-    assert head
-    return f"{none}.{claims}."
+# Of a token for all of a long run, as these are made once.
+LATER = int(time.time()) + 86_400
 
 
-def _expired() -> str:
-    return token(ISSUER, KEY, exp=int(time.time()) - 3600)
+def lasting(issuer: str = ISSUER, key: Key = KEY, **claims: Any) -> str:
+    """A token of a login that is allowed the portal's home, unless something is changed."""
+    whole: dict[str, Any] = {"eherkenningPseudo": USER, "exp": LATER} | claims
+    return token(issuer, key, **whole)
 
 
-def _of_another() -> str:
-    return token(ISSUER, ec("test"))
+def _base64(document: dict[str, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
 
-def _elsewhere() -> str:
-    return token("https://other.example", KEY)
-
-
-def _cut() -> str:
-    return login()[1].removeprefix("Bearer ")[:-4]
-
-
-BROKEN = [_unsigned(), _expired(), _of_another(), _elsewhere(), _cut(), "x", "", "a.b.c", "é"]
-"""Credentials that are no login; what is wrong with each does not change with time."""
+_HEAD, _CLAIMS, _SIGNATURE = lasting().split(".")
+_HIGHER = lasting(acr="urn:etoegang:core:assurance-class:loa4").split(".")[1]
+BROKEN = {
+    "unsigned": f"{_base64({'alg': 'none'})}.{_CLAIMS}.",
+    "unsigned-with-signature": f"{_base64({'alg': 'None', 'kid': 'test'})}.{_CLAIMS}.{_SIGNATURE}",
+    "signature-left-out": f"{_HEAD}.{_CLAIMS}.",
+    "signature-cut": f"{_HEAD}.{_CLAIMS}.{_SIGNATURE[:-4]}",
+    "claims-of-another": f"{_HEAD}.{_HIGHER}.{_SIGNATURE}",
+    "key-of-another": lasting(key=ec("test")),
+    "issuer-unknown": lasting("https://other.example"),
+    "audience-of-another": lasting(aud="another"),
+    "expired": lasting(exp=int(time.time()) - 3_600),
+    "not-yet": lasting(nbf=LATER),
+    "no-token": "x",
+    "empty-parts": "..",
+    "beyond-ascii": "\u00e9",
+}
+"""Credentials that are no login: whatever is right about them, one thing is not."""
 
 _LATIN: st.SearchStrategy[str] = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]))
-_TOKENS = st.sampled_from(BROKEN) | _LATIN
+_TOKENS = st.sampled_from(sorted(BROKEN.values())) | _LATIN
 CREDENTIALS = (
     st.tuples(st.just("Authorization"), st.sampled_from(["Bearer ", "bearer ", "Basic ", ""]))
     .flatmap(lambda pair: _TOKENS.map(lambda value: (pair[0], pair[1] + value)))

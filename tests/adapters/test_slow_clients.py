@@ -1,4 +1,4 @@
-"""Connections to the forward-auth address that take their time: others are answered, and each of them ends."""
+"""Connections to the doors that take their time: others are answered, and each of them ends."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ import pytest
 from tests.adapters.gateways.conftest import login
 from tests.adapters.gateways.raw import send
 from tests.adapters.test_forward_auth import asked, head
-from tests.end_to_end.sidecar import Sidecar
+from tests.end_to_end.sidecar import Sidecar, question
 
 BOUND = 30.0
 """How long the head of a request may take, and a connection may idle (`HEAD_TIME`), in seconds."""
@@ -21,13 +21,13 @@ IDLE = 500
 
 OWN = head(asked(), "POST /decide HTTP/1.1", "keep-alive").removesuffix(b"\r\n")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-# What a client sends at once, and what it then sends a byte of each second.
+# What a client of forward_auth sends at once, and what it then sends a byte of each second.
 SLOW: dict[str, tuple[bytes, bytes]] = {
     "silent": (b"", b""),
     "head": (b"", OWN + b"X-A: " + b"x" * 200),
     "head-stops": (b"GET /decide HTTP/1.1\r\nX-A: ", b""),
     "empty-lines": (b"", b"\r\n" * 100),
-    "preface": (b"", PREFACE),
+    "preface": (b"", PREFACE[:20]),
     "preface-stops": (PREFACE[:10], b""),
     "body": (OWN + b"Content-Length: 1000\r\n\r\n", b"x" * 100),
     "body-stops": (OWN + b"Content-Length: 1000\r\n\r\nx", b""),
@@ -35,6 +35,8 @@ SLOW: dict[str, tuple[bytes, bytes]] = {
     "idle-after-one": (OWN + b"\r\n", b""),
     "next-head": (OWN + b"\r\n" + b"GET /", b"x" * 100),
 }
+# The same of the gRPC address, where Envoy asks.
+SLOW_GRPC = {name: SLOW[name] for name in ("silent", "preface", "preface-stops")}
 
 
 @dataclass
@@ -63,7 +65,7 @@ class Slow:
 
 @dataclass
 class Clients:
-    """All of them, and the sidecar's port."""
+    """All of them, and the port of forward_auth."""
 
     port: int
     slow: dict[str, Slow] = field(default_factory=dict)
@@ -71,14 +73,20 @@ class Clients:
 
 @pytest.fixture
 def clients(door: Sidecar) -> Iterator[Clients]:
-    clients = Clients(int(door.addresses["forward_auth"].rpartition(":")[2]))
+    clients = Clients(_port(door.addresses["forward_auth"]))
+    asked_there = [(clients.port, "http", SLOW), (_port(door.grpc), "grpc", SLOW_GRPC)]
     with contextlib.ExitStack() as stack:
-        for name, (first, left) in SLOW.items():
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", clients.port)))
-            connection.sendall(first)
-            connection.setblocking(False)
-            clients.slow[name] = Slow(connection, left)
+        for port, kind, slow in asked_there:
+            for name, (first, left) in slow.items():
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                connection.sendall(first)
+                connection.setblocking(False)
+                clients.slow[f"{kind} {name}"] = Slow(connection, left)
         yield clients
+
+
+def _port(address: str) -> int:
+    return int(address.rpartition(":")[2])
 
 
 def _others_are_answered(port: int) -> None:
@@ -86,7 +94,7 @@ def _others_are_answered(port: int) -> None:
     assert send(port, head(asked())).status == 401
 
 
-def test_slow_clients_hold_up_nobody_and_end(clients: Clients) -> None:
+def test_slow_clients_hold_up_nobody_and_end(door: Sidecar, clients: Clients) -> None:
     began = time.monotonic()
     while (past := time.monotonic() - began) < BOUND + LATE:
         for slow in clients.slow.values():
@@ -97,6 +105,7 @@ def test_slow_clients_hold_up_nobody_and_end(clients: Clients) -> None:
         _others_are_answered(clients.port)
         time.sleep(max(0.0, 1 - (time.monotonic() - began - past)))
     assert [name for name, slow in clients.slow.items() if not slow.ended] == []
+    assert door.check(question()).reasons, "whoever asks over gRPC is answered too"
     for name, slow in clients.slow.items():
         assert b"HTTP/1.1 2" not in slow.came, name
         assert b"HTTP/1.1 5" not in slow.came, name

@@ -33,7 +33,7 @@ pub fn carry_obligations(decision: &Decision) -> bool {
 /// The headers that say what was decided.
 pub fn of(decision: &Decision) -> Vec<(HeaderName, HeaderValue)> {
     let outcome = &decision.outcome;
-    let accountable = outcome.accountable.as_ref().map(|party| ascii_json(&Value::Object(party.clone())));
+    let accountable = outcome.accountable.as_ref().and_then(|party| serde_json::to_string(party).ok()).map(ascii);
     let codes = outcome.reasons.iter().map(|reason| entry(&reason.code, Parameters::new()));
     let texts = [
         (DECISION_ID, Some(decision.decision_id.clone())),
@@ -78,10 +78,10 @@ fn parameter(value: &Value) -> Option<BareItem> {
         Value::Bool(truth) => Some(BareItem::Boolean(*truth)),
         Value::Number(number) => {
             let whole = number.as_i64().and_then(|number| sfv::Integer::try_from(number).ok());
-            whole.map_or_else(|| text(&ascii_json(value)), |whole| Some(BareItem::Integer(whole)))
+            whole.map_or_else(|| text(&ascii(value.to_string())), |whole| Some(BareItem::Integer(whole)))
         }
-        Value::String(plain) => text(plain).or_else(|| text(&ascii_json(value))),
-        Value::Array(_) | Value::Object(_) => text(&ascii_json(value)),
+        Value::String(plain) => text(plain).or_else(|| text(&ascii(value.to_string()))),
+        Value::Array(_) | Value::Object(_) => text(&ascii(value.to_string())),
     }
 }
 
@@ -89,11 +89,15 @@ fn text(plain: &str) -> Option<BareItem> {
     SfString::from_string(plain.to_owned()).ok().map(BareItem::String)
 }
 
-/// Compact JSON in which every character beyond ASCII, and DEL, is escaped.
-fn ascii_json(value: &Value) -> String {
-    let mut out = String::new();
-    for character in value.to_string().chars() {
-        if character.is_ascii() && character != '\u{7f}' {
+/// JSON in which every character beyond ASCII, and DEL, is escaped.
+fn ascii(json: String) -> String {
+    let plain = |character: char| character.is_ascii() && character != '\u{7f}';
+    if json.chars().all(plain) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if plain(character) {
             out.push(character);
         } else {
             let mut units = [0; 2];

@@ -1,5 +1,7 @@
 //! Parameters of a query, as forms send them (application/x-www-form-urlencoded).
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use crate::error::Refusal;
@@ -54,6 +56,6 @@ fn decoded(text: &str) -> Result<String, Refusal> {
             return Err(Refusal::QueryEncoding);
         }
     }
-    let spaced = text.replace('+', " ");
+    let spaced = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
     percent_decode_str(&spaced).decode_utf8().map(Into::into).map_err(|_| Refusal::QueryEncoding)
 }

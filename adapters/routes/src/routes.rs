@@ -1,5 +1,6 @@
 //! All routes of a bundle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::{HeaderMap, Method};
@@ -137,7 +138,11 @@ impl Routes {
             return Ok(None);
         };
         // An application that cares less must not find another route than this one.
-        let careless: Vec<String> = target.segments.iter().map(|segment| target::careless(segment)).collect();
+        let careless = target.segments.iter().map(|segment| match target::is_plain(segment) {
+            true => Cow::Borrowed(*segment),
+            false => Cow::Owned(target::careless(segment)),
+        });
+        let careless: Vec<Cow<'_, str>> = careless.collect();
         if route_of(self.careless.find(&careless, false), method) != Some(number) {
             return Ok(None);
         }

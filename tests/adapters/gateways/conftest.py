@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -69,7 +68,7 @@ def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
     """Starts sidecars of their own behind a gateway, for tests that harm them."""
     with ExitStack() as stack:
 
-        def start(name: str, **variables: Any) -> Site:
+        def start(name: str) -> Site:
             folder = tmp_path_factory.mktemp(name)
             starter = Starter(folder)
             sidecar = starter(
