@@ -47,7 +47,7 @@ help:
 
 setup: $(DONE)/python $(DONE)/opa-$(OPA_VERSION) $(DONE)/buf-$(BUF_VERSION) $(DONE)/grpcurl-$(GRPCURL_VERSION) \
 	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool $(DONE)/redis \
-	$(DONE)/nginx $(DONE)/haproxy $(DONE)/caddy $(DONE)/chromium tests/browser/node_modules/.package-lock.json
+	$(DONE)/nginx $(DONE)/haproxy $(DONE)/caddy $(DONE)/envsubst $(DONE)/chromium tests/browser/node_modules/.package-lock.json
 
 $(DONE)/python: requirements.lock
 	$(call say,Python packages into .venv)
@@ -108,6 +108,11 @@ endef
 $(eval $(call gateway,nginx,libpcre2-8-0 libssl3 libcrypt1 zlib1g))
 $(eval $(call gateway,haproxy,liblua5.3-0 libpcre2-8-0 libpcre2-posix3 libssl3 libsystemd0))
 $(eval $(call gateway,caddy,))
+
+$(DONE)/envsubst:
+	@mkdir -p $(DONE)
+	@.ci/debian $(TOOLS) "It fills in the gateways' configurations" gettext-base envsubst
+	@touch $@
 
 # Renews the pins of everything Python; the rest is pinned above, in Cargo.lock and in bench/package-lock.json.
 lock: $(DONE)/python

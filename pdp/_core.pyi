@@ -89,8 +89,8 @@ class Snapshot:
     def add(self, records: Sequence[tuple[str, str, bytes, int]]) -> None:
         """(kind, key, canonical document, version) each; a record that is there in a newer version stays."""
 
-    def apply(self, changes: Sequence[tuple[str, str, bytes | None, int]]) -> None:
-        """Changes (None deletes), each where it is newer than what is there."""
+    def apply(self, writes: Sequence[tuple[int, bytes]]) -> None:
+        """The changes of writes, see `Core.apply`, each where it is newer than what is there."""
 
 @final
 class Core:
@@ -119,6 +119,9 @@ class Core:
     policy: Policy | None
     """The policy that decides now."""
 
+    def take_policy_error(self) -> str | None:
+        """Why an evaluation of the policy failed since this was last asked; None: none did."""
+
     def set_policy(self, policy: Policy) -> None:
         """Decisions from now on are made by this policy; those under way finish on the old one. To be set
         before records are loaded: they are checked against its schemas as they come in, not those there."""
@@ -136,11 +139,11 @@ class Core:
         """Replaces a shard's whole state in one step. `chain`: 20 bytes (shared chain hash of the store's
         history). `deadline_ns` None: the state never goes stale (a library without a store)."""
 
-    def apply(
-        self, shard: int, changes: Sequence[tuple[str, str, bytes | None, int]], seq: int, chain: bytes
-    ) -> None:
-        """(kind, key, canonical document or None to delete, version) each: all become visible in one step.
-        The shard keeps its deadline."""
+    def apply(self, shard: int, writes: Sequence[tuple[int, bytes]], seq: int, chain: bytes) -> None:
+        """The changes of writes, in their order: all become visible in one step. Of each write its number,
+        which its records get as their version, and its changes as `pdp.records.packing` has them. The shard
+        keeps its deadline. Raises RecordError for a document that the policy's schemas refuse, ValueError for
+        changes that cannot be read; nothing was changed then. Releases the GIL."""
 
     def prolong(self, shard: int, deadline_ns: int) -> None:
         """Moves a shard's deadline to this moment, if it is later than the present one."""
@@ -264,11 +267,13 @@ class Server:
         forward_auth: str = "",
         authzen: str = "",
         authzen_url: str = "",
+        authzen_ignores_time: bool = False,
         tls: tuple[str, str, str] | None = None,
     ) -> Server:
         """Addresses as "HOST:PORT", port 0: a free one; "" for a door: closed. `threads` 0: one per core.
         `gateway`: answers Envoy on the gRPC address, and others on `forward_auth`. `authzen`: where the
-        AuthZEN API answers; `authzen_url`: the base URL of its metadata document, "" for no document.
+        AuthZEN API answers; `authzen_url`: the base URL of its metadata document, "" for no document;
+        `authzen_ignores_time`: `context.time` says nothing there.
         `tls`: paths of certificate, key and client authorities ("" for none) of the doors over HTTP. Raises
         OSError with one clear sentence."""
 

@@ -12,6 +12,7 @@ from pdp.configured import configured_core, configured_timing
 from pdp.records.chain import ChangesDigest, new_genesis, next_chain
 from pdp.records.fleet import about
 from pdp.records.follow import Follower
+from pdp.records.packing import pack
 from pdp.records.shard import Host
 from pdp.records.store import Change, RecordStore, open_store
 
@@ -47,7 +48,7 @@ class OwnState:
                     digest.add(Change(*change))
                 seq = self._seq + 1
                 chain = next_chain(self._chain, seq, "", digest.digest())
-                self._core.apply(0, [(*change, seq) for change in changes], seq, chain)
+                self._core.apply(0, [(seq, pack(changes))], seq, chain)
                 self._seq, self._chain = seq, chain
             return self._core.state_token()
 

@@ -102,8 +102,8 @@ def envoy(folder: Path, *, port: int, upstream: int, sidecar: str) -> Iterator[E
         PORTAL_HOST=LOOPBACK,
         PORTAL_PORT=upstream,
         PORTAL_GRPC_PORT=upstream,  # the portal speaks no gRPC
-        PDP_HOST=host,
-        PDP_GRPC_PORT=asked,
+        SIDECAR_HOST=host,
+        SIDECAR_GRPC_PORT=asked,
     )
     configuration, log_path = folder / "envoy.yaml", folder / "envoy.log"
     configuration.write_text(text, encoding="utf-8")

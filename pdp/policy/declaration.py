@@ -110,7 +110,7 @@ class _Reader:
     def declaration(self, document: Any) -> Declaration:
         top = self._mapping(document, "the file")
         required = ("name", "entrypoint", "request_schema", "kinds", "lookups")
-        optional = ("output_times", "labels", "search", "context_time")
+        optional = ("output_times", "labels", "search")
         self._keys(top, "the file", required=required, optional=optional)
         entrypoint = self._string(top["entrypoint"], "entrypoint")
         if not _ENTRYPOINT.match(entrypoint):
@@ -125,8 +125,6 @@ class _Reader:
                 self._label(f"labels.{name}", value, lookups)
         if "search" in top:
             self._search(top["search"], kinds)
-        if top.get("context_time", "logical") not in ("logical", "ignored"):
-            raise BundleError("context_time must be logical or ignored.")
         return Declaration(
             name=self._string(top["name"], "name"),
             entrypoint=entrypoint,

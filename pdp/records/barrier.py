@@ -85,9 +85,9 @@ class Barrier:
         # Of members that were behind: their latest beat, and when it was first seen.
         self._beats: dict[tuple[int, str], tuple[int, int]] = {}
 
-    def observe(self, shard: int, epoch: str) -> None:
-        """Notes that a reply of this epoch was received just now."""
-        self._since.setdefault((shard, epoch), self._clock())
+    def observe(self, shard: int, epoch: str) -> int:
+        """Notes that a reply of this epoch was received just now; gives the moment of the first one."""
+        return self._since.setdefault((shard, epoch), self._clock())
 
     def silent(self, shard: int, instance: str, number: int) -> bool:
         """Notes the latest beat of a member that is behind. True when it has been the same for so long that
@@ -124,18 +124,29 @@ class Barrier:
         Raises:
             StoreError: the write is refused; nothing was changed.
         """
-        return _Attempt(self, list(changes), write_id, timeout_seconds).run(settle_seconds)
+        attempt = _Attempt(
+            self,
+            (self._store, self._timing, self._clock, self._pause),
+            list(changes),
+            write_id,
+            timeout_seconds,
+        )
+        return attempt.run(settle_seconds)
 
 
 class _Attempt:
     """One call of `Barrier.write`."""
 
     def __init__(
-        self, barrier: Barrier, changes: list[Change], write_id: str, timeout_seconds: float
+        self,
+        barrier: Barrier,
+        means: tuple[RecordStore, Timing, Clock, Callable[[float], object]],
+        changes: list[Change],
+        write_id: str,
+        timeout_seconds: float,
     ) -> None:
         self._barrier, self._changes, self._write_id = barrier, changes, write_id
-        self._store, self._timing = barrier._store, barrier._timing  # noqa: SLF001 - a part of it
-        self._clock, self._pause = barrier._clock, barrier._pause  # noqa: SLF001
+        self._store, self._timing, self._clock, self._pause = means
         self._began = self._clock()
         self._ends = self._began + int(timeout_seconds * 1e9)
         self._written: Written | None = None
@@ -181,8 +192,7 @@ class _Attempt:
 
     def _wait(self, written: Written, confirmed_at: int) -> Path | None:
         """What made it hold; None: another epoch answered meanwhile."""
-        since = self._barrier._since[written.shard, written.epoch]  # noqa: SLF001 - a part of it
-        settled = since + self._timing.settle_ns
+        settled = self._barrier.observe(written.shard, written.epoch) + self._timing.settle_ns
         run_out = max(confirmed_at + self._timing.wait_ns, settled)
         pause = _FIRST_PAUSE_SECONDS
         while True:

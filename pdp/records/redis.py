@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from pdp.records import keys
 from pdp.records.chain import new_genesis
 from pdp.records.lease import check_parameters, lease_mismatch, wait_until_proofs_ran_out
-from pdp.records.redis_node import ANSWER_SECONDS
 from pdp.records.redis_primary import Answer, Argument, Primaries, head_of
-from pdp.records.redis_read import Documents, RedisSnapshot, changes_since, refuse_foreign
+from pdp.records.redis_read import Documents, RedisSnapshot, changes_since, news, refuse_foreign
 from pdp.records.redis_url import parse_redis_url
 from pdp.records.redis_write import write
 from pdp.records.store import (
+    MOST_CHANGES,
     Beat,
     Change,
     Delta,
@@ -139,20 +139,15 @@ class RedisStore:
         with self._primaries.link(shard) as link:
             yield RedisSnapshot(link, self._keys(shard), self._documents(shard), kinds)
 
-    def changes_since(self, position: Position, shard: int = 0, at_most: int = 200_000) -> Delta | None:
+    def changes_since(self, position: Position, shard: int = 0, at_most: int = MOST_CHANGES) -> Delta | None:
         """See RecordStore."""
         with self._primaries.link(shard) as link:
             return changes_since(link, self._keys(shard), position, at_most)
 
-    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
+    def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:
         """See RecordStore."""
-        milliseconds = max(1, int(seconds * 1000))
         with self._primaries.link(shard) as link:
-            link.ask(
-                *("XREAD", "COUNT", 1, "BLOCK", milliseconds),
-                *("STREAMS", self._keys(shard).stream, f"{position.seq}-0"),
-                seconds=seconds + ANSWER_SECONDS,
-            )
+            return news(link, self._keys(shard), position, seconds)
 
     def fetch(self, shard: int, keys: Sequence[tuple[str, str]]) -> Fetched:
         """See RecordStore."""

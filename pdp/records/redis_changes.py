@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgpack
 
 from pdp.records.chain import ChangesDigest
+from pdp.records.packing import join, pack_change
 from pdp.records.store import Change, SpreadError
 
 
@@ -37,7 +38,7 @@ class Batch:
     def add(self, change: Change) -> None:
         """Takes in the next change."""
         kind, key, value, expected, source = change
-        packed = _pack((kind, key) if value is None else (kind, key, value))
+        packed = pack_change(kind, key, value)
         self.changes.append(Packed(kind, packed, expected, source))
         self.size += len(packed)
 
@@ -64,9 +65,9 @@ class Batch:
 
     def arguments(self) -> list[bytes]:
         """Changes and conditions, as the scripts take them (`write.lua`)."""
-        changes = _array([packed.change for packed in self.changes])
+        changes = join([packed.change for packed in self.changes])
         conditions = [
-            _pack(
+            msgpack.packb(
                 [
                     number,
                     -1 if packed.expected_version is None else packed.expected_version,
@@ -76,7 +77,7 @@ class Batch:
             for number, packed in enumerate(self.changes, 1)
             if packed.expected_version is not None or packed.source_version is not None
         ]
-        return [changes, _array(conditions)]
+        return [changes, join(conditions)]
 
 
 class Incoming:
@@ -122,14 +123,3 @@ class Incoming:
                 return batch
         self.is_over = True
         return batch
-
-
-def _pack(value: Any) -> bytes:
-    # Without bin types: Lua has one kind of string.
-    packed: bytes = msgpack.packb(value, use_bin_type=False)
-    return packed
-
-
-def _array(items: list[bytes]) -> bytes:
-    header: bytes = msgpack.Packer().pack_array_header(len(items))
-    return header + b"".join(items)

@@ -3,15 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import msgpack
-
 from pdp.records.keys import Keys
-from pdp.records.redis_node import Command, Link
+from pdp.records.packing import count
+from pdp.records.redis_node import ANSWER_SECONDS, Command, Link
 from pdp.records.redis_primary import Primaries, uninitialised
-from pdp.records.store import Delta, Position, Step, StoredChange, StoredRecord, StoreError
+from pdp.records.store import (
+    MOST_CHANGES,
+    Delta,
+    PackedWrite,
+    Position,
+    Step,
+    StoredRecord,
+    StoreError,
+)
 
 _SCAN_RECORDS = 2_000
 _PAGE_RECORDS = 1_000
+_LARGE = ord("~")
 # Each has up to 10,000 changes.
 _ENTRIES = 50
 
@@ -29,9 +37,17 @@ class Documents:
 
     def record(self, kind: str, key: bytes | str, stored: bytes) -> StoredRecord:
         """The record that a stored document is."""
-        prefix, _, value = stored.partition(b":")
-        version = self._number(prefix[1:9]) if prefix.startswith(b"~") else int(prefix)
-        return StoredRecord(kind, key if isinstance(key, str) else key.decode(), value, version)
+        key = key if isinstance(key, bytes) else key.encode()
+        return self.records(kind, [(key, stored)])[0]
+
+    def records(self, kind: str, found: Iterable[tuple[bytes, bytes]]) -> list[StoredRecord]:
+        """The records that stored documents of a kind are, from their keys and what is stored."""
+        records = []
+        for key, stored in found:
+            prefix, _, value = stored.partition(b":")
+            version = self._number(prefix[1:9]) if stored[0] == _LARGE else int(prefix)
+            records.append(StoredRecord(kind, key.decode(), value, version))
+        return records
 
     def _number(self, large: bytes) -> int:
         if large not in self._numbers:
@@ -64,10 +80,7 @@ class RedisSnapshot:
                 "HSCAN", self._keys.documents(kind), cursor, "COUNT", _SCAN_RECORDS
             )
             if found:
-                yield [
-                    self._documents.record(kind, key, stored)
-                    for key, stored in zip(found[::2], found[1::2], strict=True)
-                ]
+                yield self._documents.records(kind, zip(found[::2], found[1::2], strict=True))
             if cursor == b"0":
                 return
 
@@ -79,12 +92,10 @@ class RedisSnapshot:
             if not page:
                 return
             found = self._link.ask("HMGET", documents, *page)
-            yield [
-                self._documents.record(kind, key, stored)
-                for key, stored in zip(page, found, strict=True)
-                # Deleted since.
-                if stored is not None
-            ]
+            both = zip(page, found, strict=True)
+            # The others were deleted since.
+            there = [(key, stored) for key, stored in both if stored is not None]
+            yield self._documents.records(kind, there)
             after = b"(" + page[-1]
 
 
@@ -115,33 +126,59 @@ def changes_since(link: Link, keys: Keys, position: Position, at_most: int) -> D
     head = _position(answer)
     if head.seq < position.seq:
         return None
-    changes: dict[tuple[str, str], StoredChange] = {}
-    steps: list[Step] = []
-    at = position
-    while at.seq < head.seq:
-        if at != position:
-            entries = link.ask(*entries_after(at.seq))
-        if not entries:
+    walk = _Walk(position, at_most)
+    while walk.at.seq < head.seq:
+        if walk.steps:
+            entries = link.ask(*entries_after(walk.at.seq))
+        if not entries or not walk.goes_on(entries):
             return None
+    if not walk.steps and walk.at != head:
+        return None
+    return walk.delta()
+
+
+def news(link: Link, keys: Keys, position: Position, seconds: float) -> Delta | None:
+    """See RecordStore. The entries come with what wakes the reader: one round trip."""
+    answer = link.ask(
+        *("XREAD", "COUNT", _ENTRIES, "BLOCK", max(1, int(seconds * 1000))),
+        *("STREAMS", keys.stream, f"{position.seq}-0"),
+        seconds=seconds + ANSWER_SECONDS,
+    )
+    if not answer:
+        return Delta([], [])
+    (entries,) = answer.values()
+    if len(entries) >= _ENTRIES:
+        # There may be any number more.
+        return changes_since(link, keys, position, MOST_CHANGES)
+    walk = _Walk(position, MOST_CHANGES)
+    return walk.delta() if walk.goes_on(entries) else None
+
+
+class _Walk:
+    """Goes along the history from a position, entry by entry."""
+
+    def __init__(self, position: Position, at_most: int) -> None:
+        self.at, self._left = position, at_most
+        self.steps: list[Step] = []
+        self._writes: list[PackedWrite] = []
+
+    def goes_on(self, entries: Iterable[tuple[bytes, list[bytes]]]) -> bool:
+        """Takes in the next entries. False: a snapshot is needed."""
         for name, pairs in entries:
             fields = dict(zip(pairs[::2], pairs[1::2], strict=True))
-            seq = at.seq + 1
-            if name != b"%d-0" % seq or fields[b"prev"] != at.chain or b"changes" not in fields:
-                return None
-            for change in _changes(fields[b"changes"], seq):
-                changes[change.kind, change.key] = change
-            at = Position(seq, fields[b"chain"])
-            steps.append(Step(at, fields[b"barrier"] == b"1"))
-        if len(changes) > at_most or len(steps) > at_most:
-            return None
-    if not steps and at != head:
-        return None
-    return Delta(list(changes.values()), steps)
+            seq = self.at.seq + 1
+            if name != b"%d-0" % seq or fields[b"prev"] != self.at.chain or b"changes" not in fields:
+                return False
+            packed = fields[b"changes"]
+            self._writes.append(PackedWrite(seq, packed))
+            self._left -= count(packed)
+            self.at = Position(seq, fields[b"chain"])
+            self.steps.append(Step(self.at, fields[b"barrier"] == b"1"))
+        return self._left >= 0
 
-
-def _changes(packed: bytes, seq: int) -> Iterable[StoredChange]:
-    for kind, key, *value in msgpack.unpackb(packed, raw=True):
-        yield StoredChange(kind.decode(), key.decode(), value[0] if value else None, seq)
+    def delta(self) -> Delta:
+        """All of it."""
+        return Delta(self._writes, self.steps)
 
 
 def refuse_foreign(link: Link, keys: Keys) -> None:

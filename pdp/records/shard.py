@@ -42,6 +42,8 @@ def fitting() -> Iterator[None]:
             f"({place}{error.message}); `pdp doctor` names it. Write it again under this policy, or run the "
             "policy that it was written under."
         ) from error
+    except ValueError as error:
+        raise StoreError(f"The record store's history was changed by hand: {error}.") from error
 
 
 class Signal(Protocol):
@@ -89,7 +91,7 @@ class Host:
     random: Callable[[], float] = random.random
     instance: str = field(default_factory=lambda: secrets.token_hex(8))
     about: Callable[[], str] = lambda: "{}"
-    observe: Callable[[int, str], None] = lambda _shard, _epoch: None
+    observe: Callable[[int, str], object] = lambda _shard, _epoch: None
     kinds: Callable[[], Sequence[str] | None] = lambda: None
 
 
@@ -158,9 +160,8 @@ class ShardFollower:
         delta = self._store.changes_since(history.position, self._shard)
         if delta is None:
             raise StoreError("The record store's history moved on while its records were read.")
-        kinds = self._host.kinds()
         with fitting():
-            state.apply([change for change in delta.changes if kinds is None or change.kind in kinds])
+            state.apply(delta.writes)
         for step in delta.steps:
             history.append(step.position)
 
@@ -177,14 +178,19 @@ class ShardFollower:
                 self._follow_signal.wait(_FIRST_BACKOFF_SECONDS)
         return asked + self._timing.lease_ns
 
-    def look(self) -> bool:
-        """Applies what is new in the store, or loads it anew where that is needed. False: nothing was new."""
+    def look(self, seconds: float = 0.0) -> bool:
+        """Applies what is new in the store, or loads it anew where that is needed. False: nothing was new.
+
+        Args:
+            seconds: to wait for something new at most; 0: also looks whether the history is another one.
+        """
         with self._publishing:
             history, generation = self._history, self._generation
             must_load = self._must_load
-        delta = (
-            None if must_load or history is None else self._store.changes_since(history.position, self._shard)
-        )
+        delta = None
+        if history is not None and not must_load:
+            at, shard = history.position, self._shard
+            delta = self._store.news(at, shard, seconds) if seconds else self._store.changes_since(at, shard)
         if delta is None:
             self._log_load(self.load())
             return True
@@ -195,7 +201,7 @@ class ShardFollower:
                 return True
             at = delta.steps[-1].position
             with fitting():
-                self._core.apply(self._shard, delta.changes, at.seq, at.chain)
+                self._core.apply(self._shard, delta.writes, at.seq, at.chain)
             for step in delta.steps:
                 history.append(step.position)
             self._settle()
@@ -278,10 +284,8 @@ class ShardFollower:
         looked = self._host.clock()
         while not self._stopping:
             try:
-                self.look()
-                at = self.position
-                if at is not None:
-                    self._store.wait_for_news(at, self._shard, _NEWS_SECONDS)
+                if not self.look(_NEWS_SECONDS):
+                    self.look()
                 # What comes in quick succession is taken in together, at a fraction of the cost.
                 early = looked + _PACE_NS - self._host.clock()
                 if early > 0:

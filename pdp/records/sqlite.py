@@ -18,6 +18,7 @@ from pdp.records.sqlite_file import SqliteFile
 from pdp.records.sqlite_registry import SqliteRegistry
 from pdp.records.sqlite_tables import RECORDS, new_epoch
 from pdp.records.store import (
+    MOST_CHANGES,
     Beat,
     Change,
     Delta,
@@ -159,12 +160,12 @@ class SqliteStore:
         with self._file.transaction() as db:
             yield SqliteSnapshot(db, kinds)
 
-    def changes_since(self, position: Position, shard: int = 0, at_most: int = 200_000) -> Delta | None:
+    def changes_since(self, position: Position, shard: int = 0, at_most: int = MOST_CHANGES) -> Delta | None:
         """See RecordStore."""
         with self._file.transaction() as db:
             return sqlite_history.changes_since(db, position, at_most)
 
-    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
+    def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:
         """See RecordStore. Writes of this process are told at once, those of others are looked for."""
         ends = time.monotonic() + seconds
         while True:
@@ -173,7 +174,7 @@ class SqliteStore:
                 stands = sqlite_history.position(db)
             left = ends - time.monotonic()
             if stands != position or left <= 0:
-                return
+                return self.changes_since(position, shard)
             with self._news:
                 if self._writes == seen:
                     self._news.wait(min(left, _LOOK_SECONDS))

@@ -3,15 +3,18 @@
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 
 from pdp.records.chain import ChangesDigest, next_chain
+from pdp.records.packing import pack
 from pdp.records.store import (
     Change,
     ConflictError,
     Delta,
+    PackedWrite,
     Position,
     Step,
-    StoredChange,
     WriteIdReusedError,
 )
 
@@ -53,12 +56,16 @@ def changes_since(db: sqlite3.Connection, since: Position, at_most: int) -> Delt
     if steps and steps[0][0] != since.seq + 1:
         return None
     rows = db.execute(
-        "SELECT kind, key, value, seq FROM records WHERE seq > ? LIMIT ?", (since.seq, at_most + 1)
+        "SELECT seq, kind, key, value FROM records WHERE seq > ? ORDER BY seq LIMIT ?",
+        (since.seq, at_most + 1),
     ).fetchall()
     if len(rows) > at_most:
         return None
     return Delta(
-        list(map(StoredChange._make, rows)),
+        [
+            PackedWrite(seq, pack(change for _, *change in changes))
+            for seq, changes in groupby(rows, key=itemgetter(0))
+        ],
         [Step(Position(seq, chain), bool(barrier)) for seq, chain, barrier in steps],
     )
 

@@ -17,6 +17,9 @@ from typing import NamedTuple, Protocol
 
 from pdp.errors import RecordsError
 
+MOST_CHANGES = 200_000
+"""More changes than this are not followed but loaded anew."""
+
 
 class StoreError(RecordsError):
     """The store cannot do what was asked; the text is one sentence that says why."""
@@ -162,12 +165,19 @@ class Step(NamedTuple):
     barrier: bool
 
 
+class PackedWrite(NamedTuple):
+    """Changes of one write, at least those that still stand: see `pdp.records.packing`."""
+
+    seq: int
+    changes: bytes
+
+
 class Delta(NamedTuple):
-    """What changed after a position: changes in an order in which they can be applied, and the entries of the
-    history that they came from. No steps: nothing changed.
+    """What changed after a position, in the order in which it was written, and the entries of the history
+    that it came from. No steps: nothing changed.
     """
 
-    changes: list[StoredChange]
+    writes: list[PackedWrite]
     steps: list[Step]
 
 
@@ -303,15 +313,18 @@ class RecordStore(Protocol):
     ) -> AbstractContextManager[StoreSnapshot]:
         """The state of a shard (of some kinds only), read in bounded memory."""
 
-    def changes_since(self, position: Position, shard: int = 0, at_most: int = 200_000) -> Delta | None:
+    def changes_since(self, position: Position, shard: int = 0, at_most: int = MOST_CHANGES) -> Delta | None:
         """What changed after `position`.
 
         None: a new snapshot is needed, as the position is not in this store's history or was trimmed away, or
-        more than `at_most` records changed. A source that is merely behind gives no steps.
+        there are more than `at_most` changes. A source that is merely behind gives no steps.
         """
 
-    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
-        """Returns once the history seems to go beyond `position`, and at the latest after some seconds."""
+    def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:
+        """As `changes_since`, once there is anything, and at the latest after some seconds.
+
+        No steps: nothing came, or the history does not hold `position` at all, which `changes_since` tells.
+        """
 
     def fetch(self, shard: int, keys: Sequence[tuple[str, str]]) -> Fetched:
         """Records of one shard by (kind, key), all of one position."""

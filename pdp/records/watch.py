@@ -8,6 +8,7 @@ from pdp.records.access import Record
 from pdp.records.documents import RefusedError, readable
 from pdp.records.follow import Follower
 from pdp.records.messages import record_message
+from pdp.records.packing import last_changes
 from pdp.records.store import Position, RecordStore, StoredChange, StoreError
 from pdp.records.v1.record_service_pb2 import WatchRecordsResponse
 
@@ -74,7 +75,7 @@ def _changes(
         return None
     if all(step.position != reached for step in delta.steps):
         raise StoreError("The record store is read where it is behind.")
-    return [change for change in delta.changes if change.version <= reached.seq]
+    return [change for change in last_changes(delta) if change.version <= reached.seq]
 
 
 def _told(

@@ -153,7 +153,7 @@ class Visitor:
 
     def reasons(self) -> list[str]:
         """The reasons on the sidecar's page of a denial."""
-        return self.page.locator("main li").all_inner_texts()
+        return self.page.locator("main ul").first.locator("li").all_inner_texts()
 
 
 class Presenter:

@@ -77,6 +77,11 @@ def test_english_denials(window: Opens) -> None:
     visitor.log_in("Ruud van Vliet")
     expect(visitor.heading).to_have_text("You do not have access now")
     assert violations(visitor.page) == []
+    visitor.open("/inloggen")
+    visitor.log_in("Femke Jansen")
+    visitor.open("/webdiensten/bezwaar")
+    expect(visitor.page.get_by_text("You can go on here:")).to_be_visible()
+    assert violations(visitor.page) == []
 
 
 def test_all_of_it_by_keyboard(visitor: Visitor) -> None:

@@ -30,6 +30,7 @@ def test_an_incident_reaches_an_open_page_and_stops_clicks_at_once(
     expect(content).to_have_attribute("inert", "")
     visitor.follow("Overzicht")
     expect(visitor.heading).to_have_text("U hebt nu geen toegang")
+    assert visitor.reasons()[0].startswith("De toegang tot het portaal is tijdelijk onderbroken")
 
     presenter.end()
     assert visitor.open("/") == 200

@@ -105,7 +105,7 @@ def test_obligations_disappear_once_they_are_met(visitor: Visitor) -> None:
     expect(to_do).to_contain_text("INS-2026-07")
     assert visitor.open("/webdiensten/bezwaar") == 403
 
-    visitor.open("/voorwaarden")
+    visitor.follow("/voorwaarden")
     visitor.press("Versie 4.2 accepteren")
     expect(visitor.page.get_by_role("alert").last).to_contain_text("Vink aan")
     visitor.page.get_by_label("Ik heb versie 4.2 gelezen").check()

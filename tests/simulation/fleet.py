@@ -11,6 +11,7 @@ import pytest
 from pdp._core import Core, Policy
 from pdp.records.barrier import Barrier, Outcome, Path
 from pdp.records.history import History
+from pdp.records.packing import pack
 from pdp.records.shard import Host, ShardFollower
 from pdp.records.store import (
     Beat,
@@ -19,11 +20,11 @@ from pdp.records.store import (
     Fetched,
     Head,
     Member,
+    PackedWrite,
     Parameters,
     Position,
     RegistryView,
     Step,
-    StoredChange,
     StoredRecord,
     StoreError,
     UninitialisedError,
@@ -134,16 +135,15 @@ class SimulatedStore:
         if self._on.chain and not data.holds(position):
             return None
         new: Sequence[Entry] = data.log[position.seq :]
-        changes = [
-            StoredChange(change.kind, change.key, change.value, entry.position.seq)
-            for entry in new
-            for change in entry.changes
+        writes = [
+            PackedWrite(entry.position.seq, pack(change[:3] for change in entry.changes)) for entry in new
         ]
-        return Delta(changes, [Step(entry.position, entry.barrier) for entry in new])
+        return Delta(writes, [Step(entry.position, entry.barrier) for entry in new])
 
-    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
+    def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:
         hang = self._world.draw.random() * 250 if self._world.draw.random() < self._world.trouble.hang else 0
         self._world.sleep(self._world.draw.random() * 3 + hang)
+        return self.changes_since(position, shard)
 
     def parameters(self) -> Parameters:
         raise NotImplementedError

@@ -42,6 +42,16 @@ pub fn read(body: &[u8]) -> Result<Map<String, Value>, InvalidRequest> {
     }
 }
 
+/// Takes `context.time` out of a body, and out of each of its evaluations.
+pub fn leave_out_time(members: &mut Map<String, Value>) {
+    let evaluations = members.get_mut("evaluations").and_then(Value::as_array_mut);
+    let items = evaluations.into_iter().flatten().filter_map(Value::as_object_mut);
+    for item in items {
+        item.get_mut("context").and_then(Value::as_object_mut).map(|context| context.remove("time"));
+    }
+    members.get_mut("context").and_then(Value::as_object_mut).map(|context| context.remove("time"));
+}
+
 /// When a call with several evaluations ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Semantic {
@@ -71,11 +81,14 @@ pub enum Evaluations {
 pub struct Several {
     defaults: RawRequest,
     items: Vec<Value>,
+    most_bytes: usize,
     pub semantic: Semantic,
 }
 
 impl Evaluations {
-    pub fn read(mut members: Map<String, Value>) -> Result<Self, InvalidRequest> {
+    /// `most_bytes` bounds each question, as it bounds the body of one: members of the call stand in for those of a
+    /// thousand.
+    pub fn read(mut members: Map<String, Value>, most_bytes: usize) -> Result<Self, InvalidRequest> {
         let semantic = semantic(&mut members)?;
         let items = match members.remove("evaluations") {
             None => Vec::new(),
@@ -87,19 +100,39 @@ impl Evaluations {
             return Err(InvalidRequest::new("evaluations", message));
         }
         let defaults = RawRequest::take(&mut members)?;
+        let bytes = length(&defaults);
+        if bytes > most_bytes {
+            return Err(too_long(bytes, most_bytes));
+        }
         if items.is_empty() {
             return Ok(Self::One(defaults));
         }
-        Ok(Self::Several(Several { defaults, items, semantic }))
+        Ok(Self::Several(Several { defaults, items, most_bytes, semantic }))
     }
 }
 
 impl Several {
     /// The questions in their order. One that is wrong is so alone.
     pub fn requests(self) -> impl ExactSizeIterator<Item = Result<Request, InvalidRequest>> {
-        let Self { defaults, items, .. } = self;
-        items.into_iter().map(move |item| Request::from_parts(completed(&defaults, item)?))
+        let Self { defaults, items, most_bytes, .. } = self;
+        items.into_iter().map(move |item| {
+            let request = Request::from_parts(completed(&defaults, item)?)?;
+            let bytes = request.text().len();
+            if bytes > most_bytes { Err(too_long(bytes, most_bytes)) } else { Ok(request) }
+        })
     }
+}
+
+/// Bytes of the members that reach the policy, as JSON.
+fn length(raw: &RawRequest) -> usize {
+    let entities = [&raw.subject, &raw.action, &raw.resource].into_iter().flatten().chain([&raw.context]);
+    entities
+        .map(|entity| serde_json::to_vec(entity).map_or(usize::MAX, |text| text.len()))
+        .fold(0, usize::saturating_add)
+}
+
+fn too_long(bytes: usize, most_bytes: usize) -> InvalidRequest {
+    InvalidRequest::new("", format!("has {bytes} bytes; at most {most_bytes} are read"))
 }
 
 fn semantic(members: &mut Map<String, Value>) -> Result<Semantic, InvalidRequest> {
@@ -171,7 +204,7 @@ mod tests {
 
     fn documents(body: &Value) -> Vec<Result<Value, String>> {
         let members = read(body.to_string().as_bytes()).expect("an object");
-        let Evaluations::Several(several) = Evaluations::read(members).expect("evaluations") else {
+        let Evaluations::Several(several) = Evaluations::read(members, 10_000).expect("evaluations") else {
             panic!("not several");
         };
         several
@@ -217,6 +250,17 @@ mod tests {
     }
 
     #[test]
+    fn each_question_is_bounded() {
+        let long = "x".repeat(10_000);
+        let item = json!({"subject": {"type": "u", "id": "1"}, "action": {"name": "a"},
+            "resource": {"type": "r", "id": "1"}, "context": {"a": long}});
+        assert_eq!(documents(&json!({"evaluations": [item]})), [Err(String::new())]);
+        let members = read(json!({"context": {"a": long}, "evaluations": [{}]}).to_string().as_bytes());
+        let refused = Evaluations::read(members.expect("an object"), 10_000).err().map(|error| error.message);
+        assert_eq!(refused.as_deref(), Some("has 10008 bytes; at most 10000 are read"));
+    }
+
+    #[test]
     fn names_what_is_wrong_with_the_whole() {
         for (body, field) in [
             (json!({"evaluations": {}}), "evaluations"),
@@ -233,7 +277,7 @@ mod tests {
         ] {
             let members = read(body.to_string().as_bytes()).expect("an object");
             assert_eq!(
-                Evaluations::read(members).err().map(|error| error.field).as_deref(),
+                Evaluations::read(members, 10_000).err().map(|error| error.field).as_deref(),
                 Some(field),
                 "{body}"
             );
@@ -302,7 +346,7 @@ mod tests {
         #[test]
         fn a_question_names_its_entities(body in bodies()) {
             let Ok(members) = read(body.to_string().as_bytes()) else { return Ok(()) };
-            let requests: Vec<_> = match Evaluations::read(members.clone()) {
+            let requests: Vec<_> = match Evaluations::read(members.clone(), 10_000) {
                 Err(_) => Vec::new(),
                 Ok(Evaluations::One(raw)) => vec![Request::from_parts(raw)],
                 Ok(Evaluations::Several(several)) => several.requests().collect(),
@@ -320,7 +364,7 @@ mod tests {
 
         #[test]
         fn survives_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&bytes).map(Evaluations::read);
+            let _ = read(&bytes).map(|members| Evaluations::read(members, 10_000));
         }
     }
 }

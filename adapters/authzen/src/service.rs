@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::error::{Refusal, accepts_problems};
 use crate::metadata::{BaseUrl, EVALUATION, EVALUATIONS, SEARCHES, WELL_KNOWN};
-use crate::request::{Evaluations, check_content_type, read};
+use crate::request::{Evaluations, check_content_type, leave_out_time, read};
 use crate::response;
 use crate::search::Asked;
 
@@ -39,13 +39,15 @@ const METADATA_FRESH: &str = "max-age=300";
 pub struct Options {
     /// None: there is no metadata document.
     pub base_url: Option<BaseUrl>,
+    /// Whether `context.time` says nothing: requests are decided for the clock's time, whatever theirs says.
+    pub ignores_time: bool,
     /// Largest body of a call with several evaluations. Others have the bound of one request.
     pub max_body_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { base_url: None, max_body_bytes: 4 * 1024 * 1024 }
+        Self { base_url: None, ignores_time: false, max_body_bytes: 4 * 1024 * 1024 }
     }
 }
 
@@ -61,13 +63,13 @@ enum Endpoint {
 struct Door {
     core: Arc<Core>,
     options: Options,
-    searching: Semaphore,
+    searching: Arc<Semaphore>,
 }
 
 /// The routes of the API, under the default paths and under the path of the base URL. To be called once a thread.
 pub fn router(core: Arc<Core>, options: Options) -> Router {
     let base = options.base_url.as_ref().map_or("", BaseUrl::path).to_owned();
-    let door = Arc::new(Door { core, options, searching: Semaphore::new(SEARCHES_AT_ONCE) });
+    let door = Arc::new(Door { core, options, searching: Arc::new(Semaphore::new(SEARCHES_AT_ONCE)) });
     let at = |endpoint: Endpoint| {
         let door = Arc::clone(&door);
         move |call: Call| Arc::clone(&door).serve(endpoint, call)
@@ -143,7 +145,11 @@ impl Door {
         let content_type = check_content_type(call.headers());
         let body = read_body(call.into_body(), most_bytes).await?;
         content_type?;
-        Ok(read(&body)?)
+        let mut members = read(&body)?;
+        if self.options.ignores_time {
+            leave_out_time(&mut members);
+        }
+        Ok(members)
     }
 
     async fn one(&self, raw: RawRequest) -> Result<Response<Body>, Refusal> {
@@ -152,7 +158,7 @@ impl Door {
     }
 
     async fn several(&self, members: Map<String, Value>) -> Result<Response<Body>, Refusal> {
-        let several = match Evaluations::read(members)? {
+        let several = match Evaluations::read(members, self.core.settings.max_request_bytes)? {
             Evaluations::One(raw) => return self.one(raw).await,
             Evaluations::Several(several) => several,
         };
@@ -169,8 +175,9 @@ impl Door {
         let asked = Asked::read(sought, members)?;
         let writer = asked.writer();
         let busy = || Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Too many searches are under way");
-        let _turn = timeout(TURN_TIME, self.searching.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
-        Ok(writer.write(ask::search(&self.core, asked.query).await?))
+        let turn = timeout(TURN_TIME, Arc::clone(&self.searching).acquire_owned()).await;
+        let turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
+        Ok(writer.write(ask::search(&self.core, asked.query, turn).await?))
     }
 
     fn metadata(&self, method: &Method) -> Result<Response<Body>, Refusal> {

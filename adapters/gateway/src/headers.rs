@@ -21,6 +21,15 @@ pub const NAMES: [HeaderName; 6] = [DECISION_ID, ACCOUNTABLE, OBLIGATIONS, NOTIC
 /// Longest list of obligations, notices or codes, in bytes: gateways bound the headers that they read.
 const MOST_BYTES: usize = 4_096;
 
+/// Whether headers can carry what the application behind the gateway must do: it must not be allowed without.
+pub fn carry_obligations(decision: &Decision) -> bool {
+    let obligations = &decision.outcome.obligations;
+    let entries: Vec<ListEntry> = obligations.iter().filter_map(advice).collect();
+    let all = entries.len() == obligations.len();
+    let text = list(entries.into_iter().map(Some)).unwrap_or_default();
+    all && text.len() <= MOST_BYTES && HeaderValue::from_str(&text).is_ok()
+}
+
 /// The headers that say what was decided.
 pub fn of(decision: &Decision) -> Vec<(HeaderName, HeaderValue)> {
     let outcome = &decision.outcome;
@@ -162,5 +171,17 @@ mod tests {
         let mut outcome = Outcome::fail_closed(FailClosed::PolicyError);
         outcome.notices = vec![advice("note", json!({"text": "x".repeat(5_000)}))];
         assert!(headers(outcome).iter().all(|(name, _)| name != "x-pdp-notices"));
+    }
+
+    #[test]
+    fn obligations_that_do_not_fit_are_noticed() {
+        for (kind, text, carried) in
+            [("do", "x".repeat(100), true), ("do", "x".repeat(5_000), false), ("d o", String::new(), false)]
+        {
+            let mut outcome = Outcome::fail_closed(FailClosed::PolicyError);
+            outcome.obligations = vec![advice(kind, json!({"text": text}))];
+            let decision = Decision::new(Arc::new(outcome), None, None);
+            assert_eq!(super::carry_obligations(&decision), carried, "{kind}");
+        }
     }
 }

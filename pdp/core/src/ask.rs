@@ -95,10 +95,16 @@ pub async fn decide_until(
     Ok(answers)
 }
 
-/// One page of a search. It waits and works elsewhere: it may take as long as many decisions.
-pub async fn search(core: &Arc<Core>, query: Query) -> Result<Page, SearchError> {
+/// One page of a search. It waits and works elsewhere: it may take as long as many decisions. `turn` is kept until
+/// that work has ended, also when nobody waits for it any more.
+pub async fn search(core: &Arc<Core>, query: Query, turn: impl Send + 'static) -> Result<Page, SearchError> {
     let clock_ms = now_ms();
-    let found = waiting(core, move |core| core.search(&query, clock_ms)).await;
+    let work = move |core: &Core| {
+        let page = core.search(&query, clock_ms);
+        drop(turn);
+        page
+    };
+    let found = waiting(core, work).await;
     found.map_err(|error| SearchError::Invalid(InvalidRequest::new("", error)))?
 }
 

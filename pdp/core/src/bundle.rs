@@ -20,7 +20,7 @@ pub use self::path::Path;
 pub use self::path::Template;
 pub use self::records::{ImportedLine, InvalidLine, Kind};
 use self::schema::Schema;
-pub use self::search::{Actions, ContextTime, Search};
+pub use self::search::{Actions, Search};
 use crate::error::{EngineError, InvalidRequest, LoadError};
 use crate::policy::PolicyEngine;
 use crate::records::{ALL, tag};
@@ -65,7 +65,6 @@ pub struct Bundle {
     pub service_label: Option<Label>,
     pub action_label: Option<Label>,
     pub search: Search,
-    pub context_time: ContextTime,
     pub engine: Box<dyn PolicyEngine>,
     request_schema: Option<Schema>,
     last_policy_error: Mutex<Option<String>>,
@@ -114,7 +113,6 @@ impl Bundle {
             action_label: label(&declaration, "action", &lookups)?,
             lookups,
             search: Search::load(&declaration.search, &declaration.kinds)?,
-            context_time: declaration.context_time,
             engine: engine(&declaration.entrypoint)?,
             entrypoint: declaration.entrypoint,
             request_schema,

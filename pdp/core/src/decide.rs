@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 
-use crate::bundle::{Bundle, ContextTime};
+use crate::bundle::Bundle;
 use crate::cache::{CacheFigures, CachedEvaluator};
 use crate::clock::Clock;
 use crate::decision::{Decision, Outcome};
@@ -142,11 +142,11 @@ impl Core {
 
     /// The first part of a decision, for simulations that pause before the last one.
     pub fn hold(&self, request: &Request, clock_ms: i64) -> Result<Result<Held, NotYet>, InvalidRequest> {
+        let time_ms = self.time_of(request, clock_ms)?;
         let captured = match self.records.capture(&request.document, request.at_least_as_fresh.as_ref()) {
             Ok(captured) => captured,
             Err(why) => return Ok(Err(why)),
         };
-        let time_ms = self.time_of(request, clock_ms, &captured.bundle)?;
         let outcome = self.evaluator.outcome(&Question { request, captured: &captured, time_ms })?;
         Ok(Ok(Held { captured, outcome }))
     }
@@ -173,16 +173,8 @@ impl Core {
 
     /// The moment to decide for: the request's own where it is later than the clock, never earlier, so that
     /// no caller can step back to before a lockout.
-    pub(crate) fn time_of(
-        &self,
-        request: &Request,
-        clock_ms: i64,
-        bundle: &Bundle,
-    ) -> Result<i64, InvalidRequest> {
-        if bundle.context_time == ContextTime::Ignored {
-            return Ok(clock_ms);
-        }
-        let Some(time_ms) = request.logical_time()? else { return Ok(clock_ms) };
+    pub(crate) fn time_of(&self, request: &Request, clock_ms: i64) -> Result<i64, InvalidRequest> {
+        let Some(time_ms) = request.time else { return Ok(clock_ms) };
         if time_ms.abs_diff(clock_ms) > self.settings.clock_skew_ms.unsigned_abs() {
             let message = format!("is more than {} ms from the clock", self.settings.clock_skew_ms);
             return Err(InvalidRequest::new("context.time", message));
@@ -218,6 +210,7 @@ impl Core {
 
     /// The input document that the policy would see. None: no policy or no state is loaded.
     pub fn policy_input(&self, request: &Request, clock_ms: i64) -> Result<Option<Vec<u8>>, InvalidRequest> {
+        let time_ms = self.time_of(request, clock_ms)?;
         let mut waiting = self.records.waiting(Instant::now().checked_add(self.settings.freshness_wait));
         let captured = loop {
             match self.records.capture(&request.document, None) {
@@ -226,7 +219,6 @@ impl Core {
                 Err(_) => {}
             }
         };
-        let time_ms = self.time_of(request, clock_ms, &captured.bundle)?;
         captured.bundle.check_request(&request.document)?;
         Ok(Some(crate::input::assemble(request, &captured, time_ms)))
     }
@@ -238,12 +230,10 @@ impl Core {
         result: Option<&[u8]>,
         clock_ms: i64,
     ) -> Result<Decision, InvalidRequest> {
+        let time_ms = self.time_of(request, clock_ms)?;
         let (bundle, view) = (self.records.bundle(), self.records.view());
         let outcome = match &bundle {
-            Some(bundle) => {
-                let time_ms = self.time_of(request, clock_ms, bundle)?;
-                crate::decision::outcome_of(result, &bundle.output_times, time_ms)
-            }
+            Some(bundle) => crate::decision::outcome_of(result, &bundle.output_times, time_ms),
             None => Outcome::fail_closed(FailClosed::StateUnavailable),
         };
         Ok(Decision::new(Arc::new(outcome), bundle.as_deref(), view))

@@ -19,8 +19,8 @@ pub struct Request {
     /// `{"action", "context", "resource", "subject"}`, properties and context always present, without the
     /// members of the context that are the service's own.
     pub document: Value,
-    /// `context.time` as it was written: what it means is the bundle's to say.
-    pub time: Option<String>,
+    /// `context.time`, epoch milliseconds.
+    pub time: Option<i64>,
     /// A state to decide on, or a later one.
     pub at_least_as_fresh: Option<StateToken>,
     /// Whether the caller keeps answers under a watch.
@@ -47,7 +47,7 @@ impl Request {
         let action = entity("action", raw.action, &[("name", MAX_NAME)])?;
         let resource = entity("resource", raw.resource, &[("type", MAX_NAME), ("id", MAX_ID)])?;
         let mut context = raw.context;
-        let time = take_text(&mut context, "context", "time")?;
+        let time = take_time(&mut context)?;
         for own in ["traceparent", "tracestate"] {
             take_text(&mut context, "context", own)?;
         }
@@ -74,18 +74,6 @@ impl Request {
             ("subject".to_owned(), subject),
         ]));
         Ok(Self { document, time, at_least_as_fresh, cacheable: raw.cacheable, text, split })
-    }
-
-    /// `context.time` in epoch milliseconds; None: the request has none.
-    pub fn logical_time(&self) -> Result<Option<i64>, InvalidRequest> {
-        let Some(text) = &self.time else { return Ok(None) };
-        let moment = timestamp::parse(text).ok_or_else(|| {
-            InvalidRequest::new(
-                "context.time",
-                "is not a time: write RFC 3339 with its zone, e.g. 2026-03-02T09:00:00Z",
-            )
-        })?;
-        Ok(Some(moment))
     }
 
     /// Everything that the policy sees of the request: equal requests have equal texts.
@@ -159,6 +147,17 @@ fn entity(
     Ok(Value::Object(out))
 }
 
+fn take_time(context: &mut Map<String, Value>) -> Result<Option<i64>, InvalidRequest> {
+    let Some(text) = take_text(context, "context", "time")? else { return Ok(None) };
+    let moment = timestamp::parse(&text).ok_or_else(|| {
+        InvalidRequest::new(
+            "context.time",
+            "is not a time: write RFC 3339 with its zone, e.g. 2026-03-02T09:00:00Z",
+        )
+    })?;
+    Ok(Some(moment))
+}
+
 fn take_text(
     members: &mut Map<String, Value>,
     parent: &str,
@@ -191,8 +190,7 @@ mod tests {
     use super::Request;
 
     fn field_of(text: &str) -> Option<String> {
-        let read = Request::from_json(text.as_bytes()).and_then(|request| request.logical_time());
-        read.err().map(|error| error.field)
+        Request::from_json(text.as_bytes()).err().map(|error| error.field)
     }
 
     const GOOD: &str = r#"{"subject":{"type":"u","id":"1"},"action":{"name":"read"},
@@ -201,7 +199,7 @@ mod tests {
     #[test]
     fn the_canonical_text_leaves_out_time_and_trace() -> Result<(), crate::error::InvalidRequest> {
         let request = Request::from_json(GOOD.as_bytes())?;
-        assert_eq!(request.logical_time()?, Some(1_772_442_000_000));
+        assert_eq!(request.time, Some(1_772_442_000_000));
         let (head, tail) = request.around_records();
         assert_eq!(head, br#"{"action":{"name":"read","properties":{}},"context":{"ip":"::1"}"#);
         assert_eq!(tail, br#","resource":{"id":"2","properties":{},"type":"w"},"subject":{"id":"1","properties":{},"type":"u"}"#);

@@ -201,7 +201,7 @@ impl<'a> Walk<'a> {
         Ok(Self {
             core,
             query,
-            time_ms: core.time_of(&asked, clock_ms, &bundle)?,
+            time_ms: core.time_of(&asked, clock_ms)?,
             began: Instant::now(),
             found: Vec::new(),
             last: query.after.clone(),

@@ -9,6 +9,7 @@ mod health;
 mod held;
 pub mod http;
 mod limits;
+mod opening;
 mod service;
 pub mod structs;
 pub mod tls;

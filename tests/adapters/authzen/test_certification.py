@@ -37,6 +37,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Doo
             records=EXAMPLE / "records.jsonl",
             PDP_AUTHZEN=address,
             PDP_AUTHZEN_URL=f"https://{address}",
+            # The scenario's times are long past.
+            PDP_AUTHZEN_TIME="ignored",
             PDP_TLS_CERTIFICATE=str(certificate),
             PDP_TLS_KEY=str(key),
         )

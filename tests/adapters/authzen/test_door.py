@@ -123,7 +123,10 @@ def test_a_request_id_comes_back_or_is_refused(door: Door, request_id: str, stat
 def test_sizes(door: Door) -> None:
     padded = {**ALLOWED, "context": {"padding": "x" * 70_000}}
     assert door.post(EVALUATION, padded).status == 413
-    assert door.post(EVALUATIONS, {"evaluations": [padded]}).body["evaluations"][0]["decision"] is True
+    first, second = door.post(EVALUATIONS, {"evaluations": [padded, ALLOWED]}).body["evaluations"]
+    assert first["context"]["error"]["message"].endswith("at most 65536 are read")
+    assert (first["decision"], second["decision"]) == (False, True)
+    assert door.post(EVALUATIONS, {**padded, "evaluations": [{}] * 1_000}).status == 400
     assert door.post(EVALUATIONS, {"padding": "x" * (5 << 20)}).status == 413
 
 

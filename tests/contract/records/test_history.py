@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from pdp.records.packing import last_changes
 from pdp.records.store import Change, Position, RecordStore, Step, StoredChange, StoreError, open_store
 
 A = Change("employer", "1", b'{"a":1}')
@@ -22,14 +23,14 @@ def test_changes_since_a_position(store: RecordStore) -> None:
     delta = store.changes_since(one)
     assert delta is not None
     assert delta.steps == [Step(two, barrier=False), Step(head, barrier=False)]
-    assert sorted(delta.changes) == [
+    assert sorted(last_changes(delta)) == [
         StoredChange("account", "1", b'{"c":1}', 3),
         StoredChange("employer", "1", b"{}", 2),
         StoredChange("employer", "2", None, 3),
     ]
     all_of_it = store.changes_since(zero)
     assert all_of_it is not None
-    assert len(all_of_it.changes) == 3
+    assert len(last_changes(all_of_it)) == 3
     assert [step.position for step in all_of_it.steps] == [one, two, head]
     assert store.changes_since(head) == ([], [])
 
@@ -39,7 +40,7 @@ def test_what_a_source_version_leaves_out_is_no_change(store: RecordStore) -> No
     store.write([A._replace(source_version=4), B, C._replace(source_version=1)])
     delta = store.changes_since(start)
     assert delta is not None
-    assert sorted(delta.changes) == [
+    assert sorted(last_changes(delta)) == [
         StoredChange("account", "1", b'{"c":1}', 2),
         StoredChange("employer", "2", b'{"b":1}', 2),
     ]
@@ -103,7 +104,7 @@ def test_the_snapshot_and_the_changes_after_it_are_the_whole_state(store: Record
         thread.join()
     delta = store.changes_since(snapshot.position)
     assert delta is not None
-    for change in delta.changes:
+    for change in last_changes(delta):
         if change.version > state.get(change.key, (0, b""))[0]:
             state[change.key] = (change.version, change.value or b"")
     whole = {key: value for key, (_, value) in state.items() if value}
@@ -141,15 +142,18 @@ def test_news_come_soon(url: str, store: RecordStore) -> None:
         timer = threading.Timer(0.1, writer.write, args=([A],))
         began = time.monotonic()
         timer.start()
-        store.wait_for_news(position, seconds=5.0)
+        came = store.news(position, seconds=5.0)
         assert 0.09 < time.monotonic() - began < 1.0
         timer.join()
+        assert came is not None
+        assert came == store.changes_since(position)
+        assert [step.position for step in came.steps] == [store.head().position]
         # What is there already is news at once.
-        store.wait_for_news(position, seconds=5.0)
+        assert store.news(position, seconds=5.0) == came
         assert time.monotonic() - began < 1.0
     # Without any the time is bounded.
     began = time.monotonic()
-    store.wait_for_news(store.head().position, seconds=0.2)
+    assert store.news(store.head().position, seconds=0.2) == ([], [])
     assert 0.15 < time.monotonic() - began < 1.0
     other.close()
 
@@ -182,4 +186,23 @@ def test_news_of_a_closed_store(store: RecordStore) -> None:
     position = store.head().position
     store.close()
     with pytest.raises(StoreError):
-        store.wait_for_news(position)
+        store.news(position)
+
+
+def test_news_after_a_position_of_another_history(store: RecordStore) -> None:
+    """Whatever the entries that follow say of themselves: they do not go on from there."""
+    zero = store.head().position
+    one = store.write([A]).position
+    store.write([B])
+    for other in (replace(zero, chain=bytes(20)), replace(one, chain=bytes(20)), replace(one, seq=0)):
+        assert store.news(other, seconds=0.2) is None
+
+
+def test_news_of_more_entries_than_are_read_at_once(store: RecordStore) -> None:
+    zero = store.head().position
+    for number in range(120):
+        store.write([A._replace(key=str(number % 7))])
+    came = store.news(zero)
+    assert came is not None
+    assert came == store.changes_since(zero)
+    assert (len(came.steps), len(last_changes(came))) == (120, 7)

@@ -109,7 +109,7 @@ def _use_everything(store: RecordStore, monkeypatch: pytest.MonkeyPatch) -> None
         list(snapshot.chunks())
         list(snapshot.chunks(in_order=True))
     store.changes_since(kept.position)
-    store.wait_for_news(zero)
+    store.news(zero)
     confirmed(lambda: store.beat(Beat("one", 1, kept.position, 1, 4_000)))
     store.view(9)
     store.members()

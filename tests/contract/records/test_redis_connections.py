@@ -146,7 +146,7 @@ def test_waiting_for_news_ends_with_the_server(own: RedisServer, store: RecordSt
     timer.start()
     began = time.monotonic()
     with pytest.raises(StoreError, match="was lost"):
-        store.wait_for_news(position, seconds=10)
+        store.news(position, seconds=10)
     assert time.monotonic() - began < 5.0
     timer.join()
 

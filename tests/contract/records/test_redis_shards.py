@@ -52,7 +52,7 @@ def test_each_shard_has_its_own_history(store: RecordStore) -> None:
     assert delta is not None
     assert [step.position for step in delta.steps] == [written[2].position, written[3].position]
     assert store.changes_since(written[2].position, 1) is None
-    store.wait_for_news(zero[1], 1, seconds=5)
+    assert store.news(zero[1], 1, seconds=5) == store.changes_since(zero[1], 1)
 
 
 def test_records_are_found_where_they_are(store: RecordStore) -> None:

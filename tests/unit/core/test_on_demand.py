@@ -9,6 +9,7 @@ from typing import Any, Self
 import pytest
 
 from pdp._core import Core, Policy, RequestError
+from tests.unit.core.writes import write
 
 CHAIN = bytes(range(20))
 
@@ -59,7 +60,7 @@ def test_a_decision_waits_for_the_records_that_it_needs(doors: Policy, ask: Ask,
     with _Store(core, {"x": door("x")[2]}) as store:
         assert [ask(core, name)["allow"] for name in ("x", "none", "x", "none")] == [True, False, True, False]
         assert store.batches == [[("door", "x")], [("door", "none")]]
-        core.apply(0, [door("none", 2), ("door", "x", None, 2)], 2, CHAIN)
+        core.apply(0, [write(door("none", 2), ("door", "x", None, 2))], 2, CHAIN)
         assert [ask(core, name)["allow"] for name in ("x", "none")] == [False, True]
     samples = _samples(core)
     assert (samples["pdp_on_demand_entries"], samples["pdp_on_demand_misses_total"]) == (2, 2)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pdp._core import Core, Policy
+from tests.unit.core.writes import write
 
 CHAIN = bytes(range(20))
 
@@ -46,9 +47,9 @@ def test_records_are_spread_as_zlib_says(doors: Policy, ask: Ask, door: Door) ->
     for number in range(20):
         name = f"door-{number}-é"
         shard = zlib.crc32(b"door\0" + name.encode()) % shards
-        core.apply((shard + 1) % shards, [door(name)], number + 1, CHAIN)
+        core.apply((shard + 1) % shards, [write(door(name))], number + 1, CHAIN)
         assert not ask(core, name)["allow"]
-        core.apply(shard, [door(name, number + 1)], number + 1, CHAIN)
+        core.apply(shard, [write(door(name, number + 1))], number + 1, CHAIN)
         assert ask(core, name)["allow"]
 
 
@@ -67,7 +68,7 @@ def test_an_answer_leaves_before_the_deadline_or_not_at_all(doors: Policy, ask: 
     core.prolong(0, 3_000)
     core.prolong(0, 2_500)
     assert (ask(core, "x")["allow"], core.fresh_for_ns()) == (True, 1_000)
-    core.apply(0, [("door", "x", None, 2)], 2, CHAIN)
+    core.apply(0, [write(("door", "x", None, 2))], 2, CHAIN)
     assert (_codes(ask(core, "x")), core.drained(0)) == (["DOOR_CLOSED"], 2)
 
 
@@ -84,7 +85,7 @@ def test_a_snapshot_takes_in_only_what_is_newer(doors: Policy, ask: Ask, door: D
     core.set_policy(doors)
     snapshot = core.snapshot()
     snapshot.add([door("a", 5), door("b", 5)])
-    snapshot.apply([("door", "a", None, 4), ("door", "b", None, 6), door("c", 7)])
+    snapshot.apply([write(("door", "a", None, 4)), write(("door", "b", None, 6)), write(door("c", 7))])
     snapshot.add([door("b", 5)])
     core.install(0, snapshot, 7, CHAIN)
     assert [ask(core, name)["allow"] for name in "abc"] == [True, False, True]

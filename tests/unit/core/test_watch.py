@@ -11,6 +11,7 @@ from google.protobuf import duration_pb2
 from pdp._core import Core, Policy, Server
 from pdp.decision.v1 import decision_pb2, decision_service_pb2
 from pdp.decision.v1.decision_service_pb2_grpc import DecisionServiceStub
+from tests.unit.core.writes import write
 
 CHAIN = bytes(range(20))
 SECOND = 1_000_000_000
@@ -101,7 +102,7 @@ def test_a_watching_gateway_is_told_what_to_forget(core: Core, stub: DecisionSer
     assert watch.next().ping == 8
     assert core.drained(0) == 1
 
-    core.apply(0, [("door", "x", None, 2)], 2, CHAIN)
+    core.apply(0, [write(("door", "x", None, 2))], 2, CHAIN)
     news = watch.next()
     assert (news.ping, sorted(news.forget), list(news.sequences)) == (0, ["door/*", "door/x"], [2])
     assert not news.HasField("lease")
@@ -130,7 +131,7 @@ def test_a_burst_of_changes_is_told_in_few_messages(
     watch.next()
     last = 2_000
     for number in range(2, last + 1):
-        core.apply(0, [door(str(number), number)], number, CHAIN)
+        core.apply(0, [write(door(str(number), number))], number, CHAIN)
     told: list[str] = []
     messages = 0
     while "door/2000" not in told:
@@ -153,7 +154,7 @@ def test_a_lease_outlives_its_stream_and_the_server(
     assert server.stop(10.0), "the stream ends with the server"
     with pytest.raises(StopIteration):
         watch.next()
-    core.apply(0, [("door", "x", None, 2)], 2, CHAIN)
+    core.apply(0, [write(("door", "x", None, 2))], 2, CHAIN)
     assert core.drained(0) == 1
     core.set_clock_ns(2 * SECOND)
     assert core.drained(0) == 2

@@ -10,7 +10,7 @@ use pdp_core::decide::Settings;
 use pdp_core::decision::Decision;
 use pdp_core::error::InvalidRequest;
 use pdp_core::metrics::{Reading, families};
-use pdp_core::records::{Change, NEVER_NS, Position};
+use pdp_core::records::{NEVER_NS, Position};
 use pdp_core::request::Request;
 use pdp_core::timestamp::now_ms;
 use pdp_gateway::RoutesInForce;
@@ -22,7 +22,7 @@ use pyo3::types::PyBytes;
 use crate::errors;
 use crate::held::Held;
 use crate::policy::Policy;
-use crate::snapshot::{RawChange, Snapshot, change, check};
+use crate::snapshot::{RawChange, RawWrite, Refused, Snapshot, checked, unpacked};
 
 /// Name, type, help, label names, samples; as the stub says.
 type Family = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<(Vec<String>, Py<PyAny>)>);
@@ -153,22 +153,14 @@ impl Core {
         Ok(())
     }
 
-    fn apply(
-        &self,
-        py: Python<'_>,
-        shard: usize,
-        changes: Vec<RawChange>,
-        seq: u64,
-        chain: &[u8],
-    ) -> PyResult<()> {
+    fn apply(&self, py: Python<'_>, shard: usize, writes: Vec<RawWrite>, seq: u64, chain: &[u8]) -> PyResult<()> {
         let (shard, position) = (self.shard(shard)?, position(seq, chain)?);
         let applied = py.detach(|| {
-            check(self.core.records.bundle().as_deref(), &changes)?;
-            let changes: Vec<Change<'_>> = changes.iter().map(change).collect();
+            let changes = unpacked(self.core.records.bundle().as_deref(), &writes)?;
             self.core.records.apply(shard, &changes, position);
             Ok(())
         });
-        applied.map_err(|error| errors::record(py, &error))
+        applied.map_err(|refused: Refused| refused.raised(py))
     }
 
     fn prolong(&self, shard: usize, deadline_ns: i64) -> PyResult<()> {
@@ -193,11 +185,10 @@ impl Core {
     fn supply(&self, py: Python<'_>, shard: usize, records: Vec<RawChange>, seq: u64) -> PyResult<bool> {
         let shard = self.shard(shard)?;
         let supplied = py.detach(|| {
-            check(self.core.records.bundle().as_deref(), &records)?;
-            let records: Vec<Change<'_>> = records.iter().map(change).collect();
+            let records = checked(self.core.records.bundle().as_deref(), &records)?;
             Ok(self.core.records.supply(shard, &records, seq))
         });
-        supplied.map_err(|error| errors::record(py, &error))
+        supplied.map_err(|refused: Refused| refused.raised(py))
     }
 
     fn count_event(&self, name: &str, label: &str) -> PyResult<()> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use pdp_authzen::{BaseUrl, Options};
-use pdp_core::error::LoadError;
 use pdp_core::server::doors::{Doors, HttpDoor};
 use pdp_core::server::message_bytes;
 use pdp_core::server::tls::{self, ServerConfig};
@@ -18,18 +17,16 @@ use crate::gateway::Gateway;
 fn authzen_door(
     core: &Arc<pdp_core::decide::Core>,
     address: &str,
-    url: &str,
+    options: Options,
     tls: Option<Arc<ServerConfig>>,
-) -> Result<HttpDoor, LoadError> {
-    let base_url = Some(url).filter(|url| !url.is_empty()).map(BaseUrl::parse).transpose()?;
-    let max_body_bytes = message_bytes(&core.settings);
-    let (core, options) = (Arc::clone(core), Options { base_url, max_body_bytes });
-    Ok(HttpDoor {
+) -> HttpDoor {
+    let core = Arc::clone(core);
+    HttpDoor {
         setting: "authzen",
         address: address.to_owned(),
         tls,
         router: Box::new(move || pdp_authzen::router(Arc::clone(&core), options.clone())),
-    })
+    }
 }
 
 #[pyclass(frozen)]
@@ -39,7 +36,7 @@ pub struct Server(Mutex<pdp_core::server::Server>);
 impl Server {
     #[new]
     #[pyo3(signature = (core, *, grpc, http, threads = 0, gateway = None, forward_auth = "",
-        authzen = "", authzen_url = "", tls = None))]
+        authzen = "", authzen_url = "", authzen_ignores_time = false, tls = None))]
     #[allow(clippy::too_many_arguments)]
     fn new(
         core: &Core,
@@ -50,6 +47,7 @@ impl Server {
         forward_auth: &str,
         authzen: &str,
         authzen_url: &str,
+        authzen_ignores_time: bool,
         tls: Option<(String, String, String)>,
     ) -> PyResult<Self> {
         let refuse = |error: &dyn std::fmt::Display| PyOSError::new_err(error.to_string());
@@ -73,7 +71,13 @@ impl Server {
             }
         }
         if !authzen.is_empty() {
-            doors.http.push(authzen_door(&core.core, authzen, authzen_url, tls).map_err(|error| refuse(&error))?);
+            let base_url = Some(authzen_url).filter(|url| !url.is_empty()).map(BaseUrl::parse).transpose();
+            let options = Options {
+                base_url: base_url.map_err(|error| refuse(&error))?,
+                ignores_time: authzen_ignores_time,
+                max_body_bytes: message_bytes(&core.core.settings),
+            };
+            doors.http.push(authzen_door(&core.core, authzen, options, tls));
         }
         pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, doors, threads)
             .map(|server| Self(Mutex::new(server)))

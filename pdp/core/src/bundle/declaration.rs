@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::search::{ContextTime, SearchDeclaration};
+use super::search::SearchDeclaration;
 use crate::error::LoadError;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -29,8 +29,6 @@ pub struct Declaration {
     pub labels: BTreeMap<String, LabelDeclaration>,
     #[serde(default)]
     pub search: SearchDeclaration,
-    #[serde(default)]
-    pub context_time: ContextTime,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -10,17 +10,6 @@ use super::path::Path;
 use crate::error::LoadError;
 use crate::search::Sought;
 
-/// What `context.time` of a request says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ContextTime {
-    /// The logical time of the request: it must be near the clock.
-    #[default]
-    Logical,
-    /// Nothing: requests are decided for the clock's time, whatever theirs says.
-    Ignored,
-}
-
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchDeclaration {

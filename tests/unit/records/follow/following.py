@@ -57,9 +57,9 @@ class Tampered:
         self._fail()
         return self._store.changes_since(position, shard, at_most)
 
-    def wait_for_news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> None:
+    def news(self, position: Position, shard: int = 0, seconds: float = 0.25) -> Delta | None:
         self._fail()
-        self._store.wait_for_news(position, shard, seconds)
+        return self._store.news(position, shard, seconds)
 
     def snapshot(self, shard: int = 0, kinds: Any = None) -> AbstractContextManager[StoreSnapshot]:
         self._fail()
