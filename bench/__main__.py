@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import report, report_freshness
+from bench import report, report_doors, report_freshness
 from bench.client import client_report, measure_client
 from bench.compare import Plan, compare
+from bench.doors import measure_doors
 from bench.freshness import measure_freshness
 from bench.portal import Portal
 from bench.scale import measure_sizes
@@ -17,7 +18,7 @@ from bench.servers import ROOT
 
 FULL = Plan(duration=5.0, warmup=1.0, rounds=5, fill=20.0)
 QUICK = Plan(duration=1.0, warmup=0.3, rounds=1, fill=1.0)
-PARTS = ("decisions", "size", "freshness", "client")
+PARTS = ("decisions", "size", "freshness", "doors", "client")
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,6 +55,9 @@ def main() -> None:
         small, large, events = (1_000, 2_000, 20) if arguments.quick else (10_000, 1_000_000, 500)
         measured = measure_freshness(small, Portal.make(large, work, say), work, say, events=events)
         text += report_freshness.freshness(measured)
+    if arguments.only in {None, "doors"}:
+        portal = Portal.make(2_000 if arguments.quick else 10_000, work, say)
+        text += report_doors.doors(measure_doors(portal, plan, work, say))
     if arguments.only in {None, "client"}:
         portal = Portal.make(2_000, work, say)
         text += client_report(measure_client(portal, plan, work, say))

@@ -140,10 +140,10 @@ requests in a realistic mix; of a sample of {agreement.requests}, {agreement.all
 
 def _row(result: Result) -> str:
     capacity, half = result.capacity, result.half
-    latencies = (_latency(half.p50_us), _latency(half.p99_us)) if half else ("-", "-")
+    latencies = (latency(half.p50_us), latency(half.p99_us)) if half else ("-", "-")
     return (
         f"| {result.name} | {capacity.per_second:,.0f} | {capacity.busy:.0%} | {_per_core(result):,.0f} "
-        f"| {_spread(result.cpu_us)} | {latencies[0]} | {latencies[1]} | {result.memory_bytes / MIB:,.0f} MiB |"
+        f"| {spread(result.cpu_us)} | {latencies[0]} | {latencies[1]} | {result.memory_bytes / MIB:,.0f} MiB |"
     )
 
 
@@ -154,11 +154,13 @@ def _cache(result: Result) -> str:
     )
 
 
-def _spread(us: Spread) -> str:
+def spread(us: Spread) -> str:
+    """The median, and from least to most."""
     return f"{us.mid:,.1f} us ({us.low:,.1f} to {us.high:,.1f})"
 
 
-def _latency(us: float) -> str:
+def latency(us: float) -> str:
+    """With its unit."""
     return f"{us / 1000:.2f} ms" if us >= 1000 else f"{us:.0f} us"
 
 
@@ -175,7 +177,7 @@ def _goal(results: dict[str, Result], what: str, ours: str, peer: str, wanted: f
 def scale(sizes: Sequence[Size]) -> str:
     """The table over sizes."""
     rows = "\n".join(
-        f"| {size.accounts:,} | {size.records:,} | {_spread(size.cpu_us)} | {size.cost.per_second:,.0f} "
+        f"| {size.accounts:,} | {size.records:,} | {spread(size.cpu_us)} | {size.cost.per_second:,.0f} "
         f"| {size.start_seconds:.1f} s | {size.import_seconds:.0f} s |"
         for size in sizes
     )

@@ -78,11 +78,19 @@ def free_addresses(count: int) -> list[str]:
             each.close()
 
 
-def sidecar(records: str, policy: Path, *, cache_bytes: int, on_demand: bool = False) -> "Starting":
-    """`pdp serve`; a `cache_bytes` of 0 evaluates every call."""
+def sidecar(
+    records: str,
+    policy: Path,
+    *,
+    cache_bytes: int,
+    on_demand: bool = False,
+    more: Mapping[str, str] | None = None,
+) -> "Starting":
+    """`pdp serve`; a `cache_bytes` of 0 evaluates every call. `more`: settings by their names."""
     grpc_address, http, admin, metrics = free_addresses(4)
     options = {"--grpc": grpc_address, "--http": http, "--admin": admin, "--metrics": metrics}
     options |= {"--records": records, "--policy": str(policy)}
+    options |= {f"--{name.replace('_', '-')}": value for name, value in (more or {}).items()}
     arguments = [word for option in options.items() for word in option]
     command = [sys.executable, "-m", "pdp", "serve", *arguments]
     environment = {"PDP_CACHE_BYTES": str(cache_bytes)}

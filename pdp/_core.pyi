@@ -265,12 +265,17 @@ class Server:
         threads: int = 0,
         gateway: Gateway | None = None,
         forward_auth: str = "",
+        authzen: str = "",
+        authzen_url: str = "",
+        authzen_ignores_time: bool = False,
         tls: tuple[str, str, str] | None = None,
     ) -> Server:
         """Addresses as "HOST:PORT", port 0: a free one; "" for a door: closed. `threads` 0: one per core.
-        `gateway`: answers Envoy on the gRPC address, and others on `forward_auth`. `tls`: paths of
-        certificate, key and client authorities ("" for none) of the doors over HTTP. Raises OSError with one
-        clear sentence."""
+        `gateway`: answers Envoy on the gRPC address, and others on `forward_auth`. `authzen`: where the
+        AuthZEN API answers; `authzen_url`: the base URL of its metadata document, "" for no document;
+        `authzen_ignores_time`: `context.time` says nothing there.
+        `tls`: paths of certificate, key and client authorities ("" for none) of the doors over HTTP. Raises
+        OSError with one clear sentence."""
 
     grpc_address: str
     http_address: str

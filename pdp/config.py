@@ -141,6 +141,11 @@ class Settings:
         OPTIONAL,
         "The base URL that clients know the AuthZEN API by, for its metadata document; empty: it gives none.",
     )
+    authzen_time: str = _setting(
+        "logical",
+        _choice("logical", "ignored"),
+        "What context.time of an AuthZEN request says: its logical time, near the clock; or nothing.",
+    )
     trusted_peers: str = _setting(
         "127.0.0.0/8, ::1",
         OPTIONAL,

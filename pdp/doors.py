@@ -31,6 +31,9 @@ def bound_server(core: Core, settings: Settings, identity: Identity | None = Non
             threads=settings.threads,
             gateway=gateway,
             forward_auth=settings.forward_auth,
+            authzen=settings.authzen,
+            authzen_url=settings.authzen_url,
+            authzen_ignores_time=settings.authzen_time == "ignored",
             tls=(settings.tls_certificate, settings.tls_key, settings.tls_client_ca) if tls else None,
         )
     except (OSError, ValueError) as error:

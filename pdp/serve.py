@@ -228,7 +228,7 @@ class _StopSignal:
     def wait(self) -> None:
         """Returns when a signal came."""
         while True:
-            # The kernel may give a signal to any thread; then nothing wakes this one, which alone runs handlers.
+            # The kernel may give a signal to any thread; this one, which alone runs handlers, then sleeps on.
             with suppress(queue.Empty):
                 self._received.get(timeout=_LOOK_SECONDS)
                 return

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from pdp.cli.config import setting_options, settings_of
-from pdp.policy.bundle import Bundle, load_bundle
+from pdp.policy.bundle import Bundle, load_bundle, open_bundle
 from pdp.policy.declaration import BundleError
 from pdp.policy.routes import TABLE, RouteCase, difference, found, load_route_table, route_of
 
@@ -25,9 +28,18 @@ def routes() -> None:
 @routes.command(name="list")
 @setting_options("policy", "opa", "policy_cache")
 def list_routes(**options: Any) -> None:
-    """Print the name of every route, in the order of the file."""
-    for name in _loaded(options).policy.routes or ():
-        click.echo(name)
+    """Print every route in the order of the file: name, methods, path, and what it asks."""
+    bundle = _loaded(options)
+    sources = open_bundle(bundle.source, **_compiled_by(options)).sources
+    declared = json.loads(sources.routes)["routes"] if sources.routes is not None else ()
+    table = Table("route", "methods", "path", "question", box=None, header_style="dim")
+    for route in declared:
+        cells = (route["name"], " ".join(route["methods"]), route["path"], _asked(route))
+        table.add_row(*map(Text, cells))
+    console = Console(highlight=False)
+    # A list that is piped on is not cut off at some width.
+    console.width = console.width if console.is_terminal else 1_000
+    console.print(table)
 
 
 @routes.command()
@@ -92,8 +104,18 @@ def test(tables: Sequence[Path], *, threshold: float, as_json: bool, **options: 
 
 
 def _loaded(options: dict[str, Any]) -> Bundle:
+    return load_bundle(settings_of(options).policy, **_compiled_by(options))
+
+
+def _compiled_by(options: dict[str, Any]) -> dict[str, Any]:
     settings = settings_of(options)
-    return load_bundle(settings.policy, opa=settings.opa, cache_dir=Path(settings.policy_cache).expanduser())
+    return {"opa": settings.opa, "cache_dir": Path(settings.policy_cache).expanduser()}
+
+
+def _asked(route: Any) -> str:
+    if route.get("public"):
+        return "public"
+    return f"{route['action']['name']} {route['resource']['type']} {route['resource']['id']}"
 
 
 def _tables(bundle: Bundle, named: Sequence[Path]) -> Sequence[Path]:

@@ -34,11 +34,19 @@ Decision = dict[str, Any]
 class Sidecar:
     """A running sidecar: its addresses, and questions to it over gRPC."""
 
-    def __init__(self, ready: Mapping[str, Any], channel: grpc.Channel) -> None:
+    def __init__(
+        self, ready: Mapping[str, Any], channel: grpc.Channel, process: subprocess.Popen[str]
+    ) -> None:
         self.grpc: str = ready["grpc"]
         self.admin: str = ready["admin"]
         self.policy_revision: str = ready["policy_revision"]
         self._stub = decision_service_pb2_grpc.DecisionServiceStub(channel)
+        self._process = process
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process is there."""
+        return self._process.poll() is None
 
     def check(self, request: Mapping[str, Any]) -> Decision:
         """Asks one question. Raises PdpError when there is no answer."""
@@ -83,11 +91,14 @@ def running(folder: Path, options: Iterable[str]) -> Iterator[Sidecar]:
     command = [sys.executable, "-m", "pdp", "serve", "--json", *addresses]
     command += ["--records", f"sqlite:{folder / 'portal.db'}", *options]
     with log_path.open("wb") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, encoding="utf-8")
+        # In a group of its own, so that Ctrl-C reaches it once, from here.
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, encoding="utf-8", process_group=0
+        )
     try:
         ready = _wait_until_ready(process, log_path)
         with grpc.insecure_channel(ready["grpc"]) as channel:
-            yield Sidecar(ready, channel)
+            yield Sidecar(ready, channel, process)
         process.send_signal(signal.SIGTERM)
         code = process.wait(_STOP_SECONDS)
         if code != 0:

@@ -110,7 +110,8 @@ class _Reader:
     def declaration(self, document: Any) -> Declaration:
         top = self._mapping(document, "the file")
         required = ("name", "entrypoint", "request_schema", "kinds", "lookups")
-        self._keys(top, "the file", required=required, optional=("output_times", "labels"))
+        optional = ("output_times", "labels", "search")
+        self._keys(top, "the file", required=required, optional=optional)
         entrypoint = self._string(top["entrypoint"], "entrypoint")
         if not _ENTRYPOINT.match(entrypoint):
             raise BundleError(f"entrypoint {entrypoint!r} must be a rule's path such as portal/decision.")
@@ -122,6 +123,8 @@ class _Reader:
         if "labels" in top:
             for name, value in self._named(top, "labels"):
                 self._label(f"labels.{name}", value, lookups)
+        if "search" in top:
+            self._search(top["search"], kinds)
         return Declaration(
             name=self._string(top["name"], "name"),
             entrypoint=entrypoint,
@@ -213,6 +216,31 @@ class _Reader:
         values = label.get("values", ["-"])
         if not isinstance(values, list) or not values or not all(isinstance(item, str) for item in values):
             raise BundleError(f"{where}.values must be a list of texts.")
+
+    def _search(self, value: Any, kinds: Mapping[str, str]) -> None:
+        search = self._mapping(value, "search")
+        self._keys(search, "search", required=(), optional=("subject", "resource", "action"))
+        for sought, types in search.items():
+            for of, candidates in self._mapping(types, f"search.{sought}").items():
+                where = f"search.{sought}.{of}"
+                self._string(of, f"search.{sought}: a type")
+                declared = self._mapping(candidates, where)
+                if sought == "action" and "names" in declared:
+                    self._keys(declared, where, required=("names",), optional=())
+                    names = declared["names"]
+                    if not isinstance(names, list) or not names:
+                        raise BundleError(f"{where}.names must be a list of names of actions.")
+                    for position, name in enumerate(names):
+                        self._string(name, f"{where}.names[{position}]")
+                    continue
+                required = ("kind", "path") if sought == "action" else ("kind",)
+                self._keys(declared, where, required=required, optional=())
+                for key in required:
+                    self._string(declared[key], f"{where}.{key}")
+                if declared["kind"] not in kinds:
+                    raise BundleError(
+                        f"{where}: there is no kind {declared['kind']!r}; declared are {_listed(kinds)}."
+                    )
 
     def _schema_path(self, value: Any, where: str) -> str:
         path = self._string(value, where)

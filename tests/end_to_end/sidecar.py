@@ -241,7 +241,8 @@ class Starter:
         assert lines, f"not ready within {START_SECONDS} s:\n{sidecar.messages()}"
         assert lines[0], f"ended with {sidecar.ended()}:\n{sidecar.messages()}"
         said = json.loads(lines[0])
-        sidecar.addresses = {name: said[name] for name in ("grpc", "http", "admin", "metrics")} | said["doors"]
+        own = {name: said[name] for name in ("grpc", "http", "admin", "metrics")}
+        sidecar.addresses = own | said["doors"]
         sidecar.revision = said["policy_revision"]
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 //! Reads Envoy's `CheckRequest`.
 
+use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, attribute_context::HttpRequest};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -15,6 +16,8 @@ pub struct Described {
 
 /// Most headers of one request.
 const MOST_HEADERS: usize = 256;
+/// Room made at first.
+const TYPICAL_HEADERS: usize = 24;
 
 /// Takes a message apart. The body, if Envoy sends one along, is not looked at.
 pub fn read(message: CheckRequest) -> Result<Described, Unreadable> {
@@ -34,7 +37,7 @@ fn headers(http: &mut HttpRequest) -> Result<HeaderMap, Unreadable> {
         (header.key, value)
     });
     let joined = std::mem::take(&mut http.headers).into_iter().map(|(name, value)| (name, value.into_bytes()));
-    let mut headers = HeaderMap::new();
+    let mut headers = HeaderMap::with_capacity(TYPICAL_HEADERS);
     let mut total = 0_usize;
     // Envoy fills one of the two; whoever fills both is heard on both, and what is there twice is refused later.
     for (name, value) in raw.chain(joined) {
@@ -43,7 +46,7 @@ fn headers(http: &mut HttpRequest) -> Result<HeaderMap, Unreadable> {
             continue;
         }
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is none")?;
-        let value = HeaderValue::from_maybe_shared(value).map_err(|_| "a header's value is none")?;
+        let value = HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| "a header's value is none")?;
         headers.try_append(name, value).map_err(|_| "there are too many headers")?;
         total = total.saturating_add(1);
         if total > MOST_HEADERS {

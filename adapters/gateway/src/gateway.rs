@@ -16,6 +16,7 @@ use pdp_routes::{Found, Mapped, Routes};
 use serde_json::{Map, Value, json};
 
 use crate::forwarded::Forwarded;
+use crate::headers;
 use crate::trust::TrustedPeers;
 use crate::verdict::{Kind, Verdict};
 
@@ -68,6 +69,8 @@ impl Gateway {
             };
             match decided {
                 Err(error) => return self.invalid(began, &error, route),
+                // An allow that leaves out what must be done would be another answer.
+                Ok(decision) if decision.outcome.allow && !headers::carry_obligations(&decision) => break,
                 // No decision mixes the routes of one policy with the rules of another.
                 Ok(decision) if decision.policy_revision != in_force.revision => {}
                 Ok(decision) => {

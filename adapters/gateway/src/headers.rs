@@ -21,10 +21,19 @@ pub const NAMES: [HeaderName; 6] = [DECISION_ID, ACCOUNTABLE, OBLIGATIONS, NOTIC
 /// Longest list of obligations, notices or codes, in bytes: gateways bound the headers that they read.
 const MOST_BYTES: usize = 4_096;
 
+/// Whether headers can carry what the application behind the gateway must do: it must not be allowed without.
+pub fn carry_obligations(decision: &Decision) -> bool {
+    let obligations = &decision.outcome.obligations;
+    let entries: Vec<ListEntry> = obligations.iter().filter_map(advice).collect();
+    let all = entries.len() == obligations.len();
+    let text = list(entries.into_iter().map(Some)).unwrap_or_default();
+    all && text.len() <= MOST_BYTES && HeaderValue::from_str(&text).is_ok()
+}
+
 /// The headers that say what was decided.
 pub fn of(decision: &Decision) -> Vec<(HeaderName, HeaderValue)> {
     let outcome = &decision.outcome;
-    let accountable = outcome.accountable.as_ref().map(|party| ascii_json(&Value::Object(party.clone())));
+    let accountable = outcome.accountable.as_ref().and_then(|party| serde_json::to_string(party).ok()).map(ascii);
     let codes = outcome.reasons.iter().map(|reason| entry(&reason.code, Parameters::new()));
     let texts = [
         (DECISION_ID, Some(decision.decision_id.clone())),
@@ -69,10 +78,10 @@ fn parameter(value: &Value) -> Option<BareItem> {
         Value::Bool(truth) => Some(BareItem::Boolean(*truth)),
         Value::Number(number) => {
             let whole = number.as_i64().and_then(|number| sfv::Integer::try_from(number).ok());
-            whole.map_or_else(|| text(&ascii_json(value)), |whole| Some(BareItem::Integer(whole)))
+            whole.map_or_else(|| text(&ascii(value.to_string())), |whole| Some(BareItem::Integer(whole)))
         }
-        Value::String(plain) => text(plain).or_else(|| text(&ascii_json(value))),
-        Value::Array(_) | Value::Object(_) => text(&ascii_json(value)),
+        Value::String(plain) => text(plain).or_else(|| text(&ascii(value.to_string()))),
+        Value::Array(_) | Value::Object(_) => text(&ascii(value.to_string())),
     }
 }
 
@@ -80,11 +89,15 @@ fn text(plain: &str) -> Option<BareItem> {
     SfString::from_string(plain.to_owned()).ok().map(BareItem::String)
 }
 
-/// Compact JSON in which every character beyond ASCII, and DEL, is escaped.
-fn ascii_json(value: &Value) -> String {
-    let mut out = String::new();
-    for character in value.to_string().chars() {
-        if character.is_ascii() && character != '\u{7f}' {
+/// JSON in which every character beyond ASCII, and DEL, is escaped.
+fn ascii(json: String) -> String {
+    let plain = |character: char| character.is_ascii() && character != '\u{7f}';
+    if json.chars().all(plain) {
+        return json;
+    }
+    let mut out = String::with_capacity(json.len());
+    for character in json.chars() {
+        if plain(character) {
             out.push(character);
         } else {
             let mut units = [0; 2];
@@ -158,5 +171,17 @@ mod tests {
         let mut outcome = Outcome::fail_closed(FailClosed::PolicyError);
         outcome.notices = vec![advice("note", json!({"text": "x".repeat(5_000)}))];
         assert!(headers(outcome).iter().all(|(name, _)| name != "x-pdp-notices"));
+    }
+
+    #[test]
+    fn obligations_that_do_not_fit_are_noticed() {
+        for (kind, text, carried) in
+            [("do", "x".repeat(100), true), ("do", "x".repeat(5_000), false), ("d o", String::new(), false)]
+        {
+            let mut outcome = Outcome::fail_closed(FailClosed::PolicyError);
+            outcome.obligations = vec![advice(kind, json!({"text": text}))];
+            let decision = Decision::new(Arc::new(outcome), None, None);
+            assert_eq!(super::carry_obligations(&decision), carried, "{kind}");
+        }
     }
 }

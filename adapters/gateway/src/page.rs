@@ -22,6 +22,7 @@ struct Texts {
     log_in_first: &'static str,
     higher_level: &'static str,
     because: &'static str,
+    go_on: &'static str,
     log_in: &'static str,
     step_up: &'static str,
     article: &'static str,
@@ -33,6 +34,7 @@ const DUTCH: Texts = Texts {
     log_in_first: "Log eerst in",
     higher_level: "Log in met een hoger betrouwbaarheidsniveau",
     because: "Dit is waarom:",
+    go_on: "Hier kunt u verder:",
     log_in: "Inloggen",
     step_up: "Opnieuw inloggen",
     article: "artikel",
@@ -44,6 +46,7 @@ const ENGLISH: Texts = Texts {
     log_in_first: "Log in first",
     higher_level: "Log in at a higher level of assurance",
     because: "This is why:",
+    go_on: "You can go on here:",
     log_in: "Log in",
     step_up: "Log in again",
     article: "article",
@@ -80,13 +83,22 @@ pub fn document(kind: &Kind, decision: &Decision, language: Language) -> String 
         "<!DOCTYPE html><html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"robots\" content=\"noindex\"><style>{STYLE}</style></head><body><main><h1>{title}</h1>\
-         <p>{}</p><ul>{}</ul>{action}<p class=\"about\">{} <code>{}</code></p></main></body></html>\n",
+         <p>{}</p><ul>{}</ul>{}{action}<p class=\"about\">{} <code>{}</code></p></main></body></html>\n",
         language.tag(),
         texts.because,
         reasons.concat(),
+        places(decision, texts.go_on),
         texts.reference,
         escaped(&decision.decision_id),
     )
+}
+
+/// Links to where obligations can be met, for those that name a web address as `url`; empty without any.
+fn places(decision: &Decision, title: &str) -> String {
+    let urls = decision.outcome.obligations.iter().filter_map(|duty| duty.parameters.get("url")?.as_str());
+    let web = urls.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let links: Vec<String> = web.map(escaped).map(|url| format!("<li><a href=\"{url}\">{url}</a></li>")).collect();
+    if links.is_empty() { String::new() } else { format!("<p>{title}</p><ul>{}</ul>", links.concat()) }
 }
 
 /// Text as it may stand between tags and in quoted attributes.
@@ -109,8 +121,9 @@ fn escaped(text: &str) -> String {
 mod tests {
     use std::sync::Arc;
 
-    use pdp_core::decision::{Decision, Outcome};
+    use pdp_core::decision::{Advice, Decision, Outcome};
     use pdp_core::error::FailClosed;
+    use serde_json::{Map, json};
 
     use super::document;
     use crate::accept::Language;
@@ -130,5 +143,34 @@ mod tests {
         let page = document(&Kind::Denied, &decision, Language::English);
         assert!(page.contains("lang=\"en\"") && page.contains("We cannot check now"), "{page}");
         assert!(!page.contains("class=\"action\" href"), "{page}");
+        assert!(!page.contains("You can go on here"), "{page}");
+    }
+
+    #[test]
+    fn obligations_lead_to_web_addresses_only() {
+        let mut outcome = Outcome::fail_closed(FailClosed::PolicyError);
+        outcome.obligations = [json!("https://a.example/?b=1&c=\"2\""), json!("javascript:alert(1)"), json!(1)]
+            .into_iter()
+            .map(|url| Advice {
+                kind: "accept_terms".to_owned(),
+                article: "2.3".to_owned(),
+                parameters: Map::from_iter([("url".to_owned(), url)]),
+            })
+            .collect();
+        let page = document(&Kind::Denied, &Decision::new(Arc::new(outcome), None, None), Language::Dutch);
+        let link = "<a href=\"https://a.example/?b=1&amp;c=&quot;2&quot;\">https://a.example/?b=1&amp;c=&quot;2&quot;</a>";
+        assert!(page.contains(&format!("<p>Hier kunt u verder:</p><ul><li>{link}</li></ul>")), "{page}");
+        assert!(!page.contains("javascript"), "{page}");
+    }
+
+    #[test]
+    fn what_the_operator_says_takes_the_place_of_the_usual_sentence() {
+        let mut outcome = Outcome::fail_closed(FailClosed::PolicyError);
+        outcome.reasons.iter_mut().for_each(|reason| {
+            reason.details.insert("message".to_owned(), json!({"nl": "Dicht tot <8 uur>.", "en": 8}));
+        });
+        let decision = Decision::new(Arc::new(outcome), None, None);
+        assert!(document(&Kind::Denied, &decision, Language::Dutch).contains("<li>Dicht tot &lt;8 uur&gt;.</li>"));
+        assert!(document(&Kind::Denied, &decision, Language::English).contains("<li>We cannot check now"));
     }
 }

@@ -27,8 +27,14 @@ pub fn document(status: StatusCode, decision: &Decision, language: Language, log
     document.to_string()
 }
 
-/// A reason's sentence in a language, in the other where it is missing.
+/// A reason's sentence in a language, in the other where it is missing. What an operator says of the very case, such
+/// as how long an interruption lasts, stands in the details as `message` and comes first.
 pub fn text(reason: &Reason, language: Language) -> &str {
+    let said =
+        reason.details.get("message").and_then(|message| message.get(language.tag())).and_then(Value::as_str);
+    if let Some(said) = said.filter(|said| !said.is_empty()) {
+        return said;
+    }
     let (own, other) = match language {
         Language::Dutch => (&reason.message.nl, &reason.message.en),
         Language::English => (&reason.message.en, &reason.message.nl),

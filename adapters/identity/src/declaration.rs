@@ -370,5 +370,13 @@ fn header(place: &str, name: &str) -> Result<(), IdentityError> {
 
 /// A header's name as gateways that put it into variables see it: separators are one and the same.
 pub fn folded(name: &str) -> String {
-    name.to_ascii_lowercase().replace(['_', '.'], "-")
+    folds(name).collect()
+}
+
+/// The characters of `folded`.
+pub fn folds(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|character| match character {
+        '_' | '.' => '-',
+        other => other.to_ascii_lowercase(),
+    })
 }

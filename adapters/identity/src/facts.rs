@@ -1,6 +1,6 @@
 //! What a login says, whatever dialect it said it in, and the authentication context that follows from it.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::numbers::{is_branch, is_kvk, passes_elfproef};
 use crate::problem::Problem;
@@ -75,9 +75,9 @@ impl Facts {
             return Err(Problem::RepresentationContradictory);
         }
         let mut context = Map::new();
-        context.insert("source".to_owned(), json!(EHERKENNING));
-        context.insert("levelOfAssurance".to_owned(), json!(level));
-        let served = json!({"identifierType": kind, "identifier": number});
+        context.insert("source".to_owned(), EHERKENNING.into());
+        context.insert("levelOfAssurance".to_owned(), level.into());
+        let served = object([("identifierType", kind.into()), ("identifier", number.into())]);
         let legal_subject = match &self.intermediary {
             Restricting::Absent => self.with_branch(served)?,
             Restricting::Empty => return Err(Problem::IntermediaryMalformed),
@@ -88,13 +88,9 @@ impl Facts {
                 own
             }
         };
-        context.insert(
-            "authorizee".to_owned(),
-            json!({
-                "legalSubject": legal_subject,
-                "actingSubject": {"identifierType": "opaque", "identifier": id},
-            }),
-        );
+        let acting_subject = object([("identifierType", "opaque".into()), ("identifier", id.into())]);
+        let authorizee = object([("legalSubject", legal_subject), ("actingSubject", acting_subject)]);
+        context.insert("authorizee".to_owned(), authorizee);
         Ok(Login { id: id.to_owned(), authentication: Value::Object(context) })
     }
 
@@ -128,7 +124,7 @@ impl Facts {
         match (&self.branch, legal_subject.as_object_mut()) {
             (Restricting::Absent, _) => {}
             (Restricting::Present(branch), Some(members)) if is_branch(branch) => {
-                members.insert("branchNumber".to_owned(), json!(branch));
+                members.insert("branchNumber".to_owned(), branch.as_str().into());
             }
             _ => return Err(Problem::BranchMalformed),
         }
@@ -145,7 +141,7 @@ impl Facts {
         if self.branch != Restricting::Absent {
             return Err(Problem::BranchWithMandate);
         }
-        Ok(json!({"identifierType": "kvkNummer", "identifier": intermediary}))
+        Ok(object([("identifierType", "kvkNummer".into()), ("identifier", intermediary.into())]))
     }
 
     /// The services of the mandate. Ids stand beside UUIDs only where it is certain which belongs to which.
@@ -159,11 +155,16 @@ impl Facts {
             return Err(Problem::MandateMalformed);
         }
         let services: Vec<Value> = match (self.service_uuids.as_slice(), self.service_ids.as_slice()) {
-            ([uuid], [id]) => vec![json!({"id": id, "uuid": uuid})],
-            (uuids, _) => uuids.iter().map(|uuid| json!({"uuid": uuid})).collect(),
+            ([uuid], [id]) => vec![object([("id", id.as_str().into()), ("uuid", uuid.as_str().into())])],
+            (uuids, _) => uuids.iter().map(|uuid| object([("uuid", uuid.as_str().into())])).collect(),
         };
-        Ok(json!({"services": services}))
+        Ok(object([("services", Value::Array(services))]))
     }
+}
+
+/// An object of values that are moved: `json!` copies each of them with all that is in it.
+pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect())
 }
 
 /// A name that is only compared: printable ASCII without spaces, quotes or separators of lists.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::Peer;
 use crate::claims::Claims;
-use crate::declaration::{Gateway, folded};
+use crate::declaration::{Gateway, folded, folds};
 use crate::problem::Problem;
 use crate::strict_json;
 
@@ -32,8 +32,9 @@ impl Watched {
     /// may let the other through, and what reads them behind it may take one for the other.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
         for name in headers.keys() {
-            let variant = folded(name.as_str());
-            if self.names.iter().any(|(exact, folded)| *folded == variant && exact != name.as_str()) {
+            let name = name.as_str();
+            let variant_of = |(exact, folded): &(String, String)| exact != name && folds(name).eq(folded.chars());
+            if self.names.iter().any(variant_of) {
                 return Err(Problem::HeaderVariant);
             }
         }

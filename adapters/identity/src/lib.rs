@@ -212,10 +212,10 @@ impl Identity {
 
     fn subject(&self, id: &str, authentication: Option<Value>) -> Claims {
         let mut subject = Claims::new();
-        subject.insert("type".to_owned(), json!(self.subject_type));
-        subject.insert("id".to_owned(), json!(id));
+        subject.insert("type".to_owned(), self.subject_type.as_str().into());
+        subject.insert("id".to_owned(), id.into());
         if let Some(authentication) = authentication {
-            subject.insert("properties".to_owned(), json!({"authentication": authentication}));
+            subject.insert("properties".to_owned(), facts::object([("authentication", authentication)]));
         }
         subject
     }

@@ -10,7 +10,8 @@ use crate::error::RoutesError;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// Regular expressions that values of path variables must match as a whole, by the variable's name.
+    /// Regular expressions that values must match as a whole, by the name of the path's variable, or by `query.NAME`
+    /// or `header.NAME`.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
     pub login: Option<Login>,

@@ -32,16 +32,20 @@ pub enum Refusal {
     QueryCharacter,
     QueryEncoding,
     QueryTwice,
+    QueryOtherwise,
     HeaderTwice,
+    HeaderOtherwise,
     HeaderNotText,
+    Overridden,
     ValueMissing,
     ValueTooLong,
     ValueCharacter,
+    ValuePattern,
 }
 
 impl Refusal {
     /// All of them, for tests of tables that name them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 21] = [
         Self::TargetTooLong,
         Self::TargetNotAPath,
         Self::EmptySegment,
@@ -54,11 +58,15 @@ impl Refusal {
         Self::QueryCharacter,
         Self::QueryEncoding,
         Self::QueryTwice,
+        Self::QueryOtherwise,
         Self::HeaderTwice,
+        Self::HeaderOtherwise,
         Self::HeaderNotText,
+        Self::Overridden,
         Self::ValueMissing,
         Self::ValueTooLong,
         Self::ValueCharacter,
+        Self::ValuePattern,
     ];
 
     /// A stable, short text.
@@ -76,11 +84,15 @@ impl Refusal {
             Self::QueryCharacter => "the query has a character that may not stand there",
             Self::QueryEncoding => "the query has a parameter that cannot be decoded",
             Self::QueryTwice => "a query parameter that the route reads is there twice",
+            Self::QueryOtherwise => "a query parameter that the route reads is there in another spelling",
             Self::HeaderTwice => "a header that the route reads is there twice",
+            Self::HeaderOtherwise => "a header that the route reads is there in another spelling",
             Self::HeaderNotText => "a header that the route reads is no text",
+            Self::Overridden => "the request asks to be taken for one of another method or path",
             Self::ValueMissing => "a value that the route needs is missing",
             Self::ValueTooLong => "a value that the route needs is too long",
             Self::ValueCharacter => "a value that the route needs has a control character",
+            Self::ValuePattern => "a value that the route needs is not of its form",
         }
     }
 }

@@ -7,8 +7,9 @@ use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
+use unicode_normalization::UnicodeNormalization;
 
-use super::{Found, Routes};
+use super::{Found, Refusal, Routes};
 
 /// (Name, path): with each kind of segment beside each other.
 const PATHS: [(&str, &str); 9] = [
@@ -46,6 +47,10 @@ fn careless(target: &str) -> Vec<String> {
     for _ in 0..4 {
         path = percent_decode_str(&path).decode_utf8_lossy().into_owned();
     }
+    // Compatibility forms, accents and letters that only some alphabets have, as file systems, databases and
+    // comparisons that ignore case see them; a slash that is none, as Windows takes it.
+    let path: String = path.nfkd().filter(|c| !"\u{301}\u{307}\u{200b}\u{ad}".contains(*c)).collect();
+    let path = path.to_uppercase().replace('\u{2215}', "/");
     let path = path.split(['?', '#', '\0']).next().unwrap_or_default().replace('\\', "/").replace('+', " ");
     let mut segments: Vec<String> = Vec::new();
     for segment in path.split('/').map(|segment| segment.split(';').next().unwrap_or_default().trim()) {
@@ -94,6 +99,8 @@ fn target() -> impl Strategy<Value = String> {
         2 => prop::sample::select(vec![
             "..", ".", "%2e", "%2E%2e", "%252e", "//", "\\", "%5c", "%2f", "%252F", ";", ";a=b", "%3b", "%00", "?",
             "%3f", "#", "%23", "%", "%4", "%c3%a9", "%C0%AF", "Static", "ADMIN", "%61dmin", "+", " ", "é",
+            "adm%C4%B1n", "%C5%BFtatic", "ne%EF%BD%97", "%EF%BC%8E%EF%BC%8E", "%EF%BC%8F", "%E2%88%95", "a%CC%81dmin",
+            "ad%C2%ADmin", "n%C3%A9w", "%E2%80%A5", "%EF%BC%9B", "%E2%80%8B", "\u{212a}", "%C2%A0",
             "manage/accounts", "report/new", "report/7/lines", "/../", "admin.", "%20", "/./", "admin/",
         ]),
     ];
@@ -130,6 +137,11 @@ proptest! {
                 prop_assert_eq!(mapped.resource.get("id"), Some(&json!(value)));
                 let properties = json!({"twice": format!("{value}-{value}")});
                 prop_assert_eq!(mapped.resource.get("properties"), Some(&properties));
+            }
+            // Of what was encoded here only such characters could be taken for a separator.
+            Found::Refused(Refusal::PathEncodedSeparator) => {
+                let look: String = value.chars().filter(|c| !c.is_ascii()).nfkd().collect();
+                prop_assert!(look.contains(|c| "/\\.%;?#\u{2044}\u{2215}\u{2216}".contains(c)), "{}", value);
             }
             other => prop_assert!(false, "{other:?}"),
         }

@@ -5,6 +5,7 @@
 
 mod declared;
 mod error;
+mod header;
 mod login;
 mod query;
 mod routes;

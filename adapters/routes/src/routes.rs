@@ -1,5 +1,6 @@
 //! All routes of a bundle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use http::{HeaderMap, Method};
@@ -8,7 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::declared::{self, Route as Declared};
 use crate::error::{Refusal, RoutesError};
+use crate::header;
 use crate::login::UrlTemplate;
+use crate::query;
 use crate::target::{self, Target};
 use crate::template::{Names, Template, Values};
 use crate::tree::{Leaf, Segment, Tree};
@@ -85,23 +88,21 @@ impl Routes {
             let leaf = careless.leaf(&path.careless(), false);
             for method in methods(declared, &place)? {
                 if let Some(other) = leaf.insert(method.clone(), number) {
-                    let other = routes.get(other).map_or("", |route| &route.name);
-                    let why = format!(
-                        "{method} on this path is the route {other:?} already; case and a trailing slash make no \
-                         difference here"
-                    );
-                    return Err(RoutesError::new(format!("{place}.path"), why));
+                    let other = file.routes.get(other).map_or("", |route| &route.name);
+                    return Err(RoutesError::new(format!("{place}.path"), already(&method, other)));
                 }
                 tree.leaf(&path.segments, path.trailing_slash).insert(method, number);
             }
             let variables = path.places.iter().zip(&path.variables);
             let variables =
                 variables.map(|(place, name)| (*place, patterns.get(name.as_str()).cloned())).collect();
-            let question = question(declared, &path.variables, &place)?;
+            let names = Names::new(&path.variables, &declared.defaults, &patterns);
+            let question = question(declared, &names, &place)?;
+            used.extend(names.all_read(&place)?);
             routes.push(Route { name: declared.name.clone(), variables, question });
         }
         if let Some(unused) = file.variables.keys().find(|name| !used.contains(*name)) {
-            return Err(RoutesError::new(format!("variables.{unused}"), "no path has a variable of this name"));
+            return Err(RoutesError::new(format!("variables.{unused}"), "no route has a value of this name"));
         }
         let url = |url: Option<&String>, place: &str, more| {
             url.map(|url| UrlTemplate::read(url, place, more)).transpose()
@@ -130,11 +131,18 @@ impl Routes {
 
     fn mapped(&self, method: &Method, target: &str, headers: &HeaderMap) -> Result<Option<Found<'_>>, Refusal> {
         let target = Target::read(target)?;
+        if header::overridden(headers) || (method == Method::POST && query::overridden(target.query)) {
+            return Err(Refusal::Overridden);
+        }
         let Some(number) = route_of(self.tree.find(&target.segments, target.trailing_slash), method) else {
             return Ok(None);
         };
         // An application that cares less must not find another route than this one.
-        let careless: Vec<String> = target.segments.iter().map(|segment| target::careless(segment)).collect();
+        let careless = target.segments.iter().map(|segment| match target::is_plain(segment) {
+            true => Cow::Borrowed(*segment),
+            false => Cow::Owned(target::careless(segment)),
+        });
+        let careless: Vec<Cow<'_, str>> = careless.collect();
         if route_of(self.careless.find(&careless, false), method) != Some(number) {
             return Ok(None);
         }
@@ -186,6 +194,13 @@ impl Routes {
     pub fn step_up_url(&self, parameters: &Map<String, Value>, target: &str) -> Option<String> {
         self.step_up_url.as_ref()?.filled(target, parameters)
     }
+}
+
+fn already(method: &Method, other: &str) -> String {
+    format!(
+        "{method} on this path is the route {other:?} already; case, accents and a trailing slash make no difference \
+         here"
+    )
 }
 
 /// HEAD is GET without a body.
@@ -264,7 +279,8 @@ fn is_name(text: &str) -> bool {
 
 fn patterns(variables: &BTreeMap<String, String>) -> Result<HashMap<&str, Regex>, RoutesError> {
     let compiled = variables.iter().map(|(name, pattern)| {
-        let whole = Regex::new(&format!("^(?:{pattern})$"));
+        // By itself first: `a)|(b` is none, but would be one between the parentheses.
+        let whole = Regex::new(pattern).and_then(|_| Regex::new(&format!("^(?:{pattern})$")));
         let whole = whole.map_err(|_| {
             RoutesError::new(format!("variables.{name}"), format!("{pattern:?} is no regular expression"))
         });
@@ -285,7 +301,7 @@ fn methods(declared: &Declared, place: &str) -> Result<Vec<Method>, RoutesError>
     read.collect()
 }
 
-fn question(declared: &Declared, variables: &[String], place: &str) -> Result<Option<Question>, RoutesError> {
+fn question(declared: &Declared, names: &Names<'_>, place: &str) -> Result<Option<Question>, RoutesError> {
     let (action, resource) = match (declared.public, &declared.action, &declared.resource) {
         (true, None, None) if declared.context.is_empty() => return Ok(None),
         (false, Some(action), Some(resource)) => (action, resource),
@@ -294,16 +310,15 @@ fn question(declared: &Declared, variables: &[String], place: &str) -> Result<Op
         }
         (false, ..) => return Err(RoutesError::new(place, "must have action and resource, or be public")),
     };
-    let names = Names { variables, defaults: &declared.defaults };
     let members = |pairs: &[(&str, &str)], properties: &Map<String, Value>, at: &str| {
         let mut members: Map<String, Value> =
             pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).into())).collect();
         members.insert("properties".to_owned(), Value::Object(properties.clone()));
-        Template::members(&members, &format!("{place}.{at}"), &names)
+        Template::members(&members, &format!("{place}.{at}"), names)
     };
     Ok(Some(Question {
         resource: members(&[("type", &resource.r#type), ("id", &resource.id)], &resource.properties, "resource")?,
         action: members(&[("name", &action.name)], &action.properties, "action")?,
-        context: Template::members(&declared.context, &format!("{place}.context"), &names)?,
+        context: Template::members(&declared.context, &format!("{place}.context"), names)?,
     }))
 }

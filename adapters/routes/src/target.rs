@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 use crate::error::Refusal;
 
@@ -44,11 +46,37 @@ pub fn decoded(segment: &str) -> Cow<'_, str> {
     percent_decode_str(segment).decode_utf8_lossy()
 }
 
-/// What careless programs may take a segment for: decoded, in lower case, `+` as a space, without spaces around it
-/// and without dots behind it, as Windows names files.
+/// What careless programs may take a segment for: decoded, folded, `+` as a space, without spaces around it and
+/// without dots behind it, as Windows names files.
 pub fn careless(segment: &str) -> String {
-    let spaced = decoded(segment).to_lowercase().replace('+', " ");
+    let decoded = decoded(segment);
+    let folded = if decoded.is_ascii() { decoded.to_ascii_lowercase() } else { folded(&decoded) };
+    let spaced = folded.replace('+', " ");
     spaced.trim().trim_end_matches([' ', '.']).to_owned()
+}
+
+/// Without case, compatibility forms, accents and what nobody sees: file systems, databases and comparisons drop some
+/// of them. In capitals first, as `ı` and `ſ` have those of `i` and `s`.
+fn folded(text: &str) -> String {
+    let letters = text.nfkd().filter(|character| !is_combining_mark(*character) && !is_invisible(*character));
+    letters.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+/// Of the characters that Unicode calls default ignorable, those that stand in text.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// Whether some program makes a separator of a character beyond ASCII: by its compatibility form, or, as Windows does,
+/// by what looks best like it.
+fn separates(character: char) -> bool {
+    let mut within = false;
+    decompose_compatible(character, |part| within |= r"/\.%;?#".contains(part));
+    within || character.is_control() || "\u{2044}\u{2215}\u{2216}".contains(character)
 }
 
 /// INVARIANT: a segment that passes has no second reading. Decoding it once or more often, resolving dots, merging
@@ -57,6 +85,9 @@ pub fn careless(segment: &str) -> String {
 fn check(segment: &str) -> Result<(), Refusal> {
     if segment.is_empty() {
         return Err(Refusal::EmptySegment);
+    }
+    if is_plain(segment) {
+        return Ok(());
     }
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
@@ -70,8 +101,17 @@ fn check(segment: &str) -> Result<(), Refusal> {
             return Err(Refusal::PathCharacter);
         }
     }
-    percent_decode_str(segment).decode_utf8().map_err(|_| Refusal::PathNotUtf8)?;
+    let meant = percent_decode_str(segment).decode_utf8().map_err(|_| Refusal::PathNotUtf8)?;
+    if meant.chars().any(|character| !character.is_ascii() && separates(character)) {
+        return Err(Refusal::PathEncodedSeparator);
+    }
     if careless(segment).is_empty() { Err(Refusal::DotSegment) } else { Ok(()) }
+}
+
+/// Whether nobody reads a segment otherwise than as it stands, careless programs included: most segments are so.
+pub fn is_plain(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    !segment.is_empty() && segment.bytes().all(plain)
 }
 
 /// What may stand encoded: not what somebody might decode and then read as more than a character.

@@ -3,13 +3,15 @@
 //! `{name?}` may be missing, and leaves out the member that it is the whole of; any other missing value refuses the
 //! request. `{{` and `}}` are braces.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 
 use http::{HeaderMap, HeaderName};
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use crate::error::{Refusal, RoutesError};
-use crate::query;
+use crate::{header, query};
 
 /// Longest inserted value, in bytes.
 const MOST_BYTES: usize = 1_024;
@@ -23,10 +25,12 @@ enum Source {
     Header(HeaderName),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Insertion {
     source: Source,
     optional: bool,
+    /// Of a value of the query or a header; a path whose variables do not match has no route.
+    pattern: Option<Regex>,
     default: Option<String>,
 }
 
@@ -55,6 +59,29 @@ pub struct Names<'a> {
     pub variables: &'a [String],
     /// By the name between the braces.
     pub defaults: &'a HashMap<String, String>,
+    /// By the same.
+    pub patterns: &'a HashMap<&'a str, Regex>,
+    /// Those that were read.
+    read: RefCell<HashSet<String>>,
+}
+
+impl<'a> Names<'a> {
+    pub fn new(
+        variables: &'a [String],
+        defaults: &'a HashMap<String, String>,
+        patterns: &'a HashMap<&'a str, Regex>,
+    ) -> Self {
+        Self { variables, defaults, patterns, read: RefCell::default() }
+    }
+
+    /// The names that the templates of the route at this place read. A default that none of them reads is an error.
+    pub fn all_read(self, place: &str) -> Result<HashSet<String>, RoutesError> {
+        let read = self.read.into_inner();
+        match self.defaults.keys().find(|name| !read.contains(*name)) {
+            Some(name) => Err(RoutesError::new(format!("{place}.defaults.{name}"), "nothing reads this value")),
+            None => Ok(read),
+        }
+    }
 }
 
 /// The values of one request.
@@ -182,7 +209,12 @@ impl Insertion {
         if matches!(source, Source::Path(_)) && (optional || default.is_some()) {
             return Err(format!("{name:?} is a variable of the path and so never missing"));
         }
-        Ok(Self { source, optional, default })
+        let pattern = match source {
+            Source::Path(_) => None,
+            Source::Query(_) | Source::Header(_) => names.patterns.get(name).cloned(),
+        };
+        names.read.borrow_mut().insert(name.to_owned());
+        Ok(Self { source, optional, pattern, default })
     }
 
     /// None: missing, and optional.
@@ -190,26 +222,18 @@ impl Insertion {
         let found = match &self.source {
             Source::Path(place) => values.path.get(*place).cloned(),
             Source::Query(name) => query::parameter(values.query, name)?,
-            Source::Header(name) => header(values.headers, name)?,
+            Source::Header(name) => header::value(values.headers, name)?,
         };
         let found = found.filter(|value| !value.is_empty()).or_else(|| self.default.clone());
         match found {
             Some(value) if value.len() > MOST_BYTES => Err(Refusal::ValueTooLong),
             Some(value) if value.chars().any(char::is_control) => Err(Refusal::ValueCharacter),
+            Some(value) if self.pattern.as_ref().is_some_and(|pattern| !pattern.is_match(&value)) => {
+                Err(Refusal::ValuePattern)
+            }
             Some(value) => Ok(Some(value)),
             None if self.optional => Ok(None),
             None => Err(Refusal::ValueMissing),
         }
-    }
-}
-
-fn header(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, Refusal> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => {
-            value.to_str().map(|text| Some(text.to_owned())).map_err(|_| Refusal::HeaderNotText)
-        }
-        _ => Err(Refusal::HeaderTwice),
     }
 }

@@ -36,6 +36,11 @@ fn a_declaration_that_cannot_be_meant_is_refused_with_its_place() {
             "routes[1].path: POST on this path is the route \"report\" already",
         ),
         (json!([public("/a"), public("/A/")]), "routes[1].path: POST on this path is the route \"/a\" already"),
+        (
+            json!([public("/e"), public("/%C3%89")]),
+            "routes[1].path: POST on this path is the route \"/e\" already",
+        ),
+        (json!([public("/a%E2%88%95b")]), "routes[0].path: the path has an encoded separator"),
         (json!([route(json!({"methods": []}))]), "routes[0].methods: names no method"),
         (json!([route(json!({"methods": ["Post"]}))]), "routes[0].methods: \"Post\" is no method in capitals"),
         (json!([route(json!({"action": null}))]), "routes[0]: must have action and resource, or be public"),
@@ -48,6 +53,15 @@ fn a_declaration_that_cannot_be_meant_is_refused_with_its_place() {
         (json!([route(json!({"path": "/**/a"}))]), "routes[0].path: has something behind **"),
         (json!([route(json!({"path": "/a/**/"}))]), "routes[0].path: has something behind **"),
         (json!([route(json!({"path": "/{a}/{a}"}))]), "routes[0].path: \"{a}\" is no variable, or there twice"),
+    ] {
+        let why = load(routes.clone()).err().unwrap_or_default();
+        assert!(why.contains(error), "{routes}: {why:?} instead of {error:?}");
+    }
+}
+
+#[test]
+fn values_and_urls_that_cannot_be_meant_are_refused_with_their_place() {
+    for (routes, error) in [
         (
             json!([route(json!({"context": {"a": "{b}"}}))]),
             "routes[0].context.a: \"b\" is no variable of the path",
@@ -57,10 +71,18 @@ fn a_declaration_that_cannot_be_meant_is_refused_with_its_place() {
         (json!([route(json!({"context": {"a": "x{query.b?}"}}))]), "an optional value must be the whole text"),
         (json!([route(json!({"context": {"a": "{number?}"}}))]), "is a variable of the path and so never missing"),
         (json!([route(json!({"context": {"a": "{header.X-A}"}}))]), "no header's name in lower case"),
-        (json!({"routes": [], "variables": {"x": "a"}}), "variables.x: no path has a variable of this name"),
+        (json!({"routes": [], "variables": {"x": "a"}}), "variables.x: no route has a value of this name"),
         (
             json!({"routes": [route(json!({}))], "variables": {"number": "("}}),
             "variables.number: \"(\" is no regular",
+        ),
+        (
+            json!({"routes": [route(json!({}))], "variables": {"number": "a)|(b"}}),
+            "variables.number: \"a)|(b\" is no regular",
+        ),
+        (
+            json!([route(json!({"defaults": {"query.siez": "1"}, "context": {"size": "{query.size}"}}))]),
+            "routes[0].defaults.query.siez: nothing reads this value",
         ),
         (json!({"routes": [], "login": {"codes": [], "url": "//evil"}}), "login.url: must be a path"),
         (json!({"routes": [], "login": {"codes": [], "url": "/a?b={c}"}}), "login.url: may name {url} only"),
@@ -73,7 +95,7 @@ fn a_declaration_that_cannot_be_meant_is_refused_with_its_place() {
     }
 }
 
-fn headers(pairs: &[(&'static str, &'static [u8])]) -> HeaderMap {
+fn headers(pairs: &[Header]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a value"));
@@ -82,7 +104,7 @@ fn headers(pairs: &[(&'static str, &'static [u8])]) -> HeaderMap {
 }
 
 /// The question, or the refusal's text.
-fn asked(routes: &Routes, target: &str, pairs: &[(&'static str, &'static [u8])]) -> Value {
+fn asked(routes: &Routes, target: &str, pairs: &[Header]) -> Value {
     match routes.find(&Method::POST, target, &headers(pairs)) {
         Found::Protected(mapped) => {
             json!({"resource": mapped.resource, "action": mapped.action, "context": mapped.context})
@@ -93,10 +115,40 @@ fn asked(routes: &Routes, target: &str, pairs: &[(&'static str, &'static [u8])])
     }
 }
 
+type Header = (&'static str, &'static [u8]);
+
+const BRANCH: Header = ("x-branch", b"000012345678");
+
+const REFUSED: &[(&str, &[Header], Refusal)] = &[
+    ("/report/123456782", &[], Refusal::ValueMissing),
+    ("/report/123456782?q=", &[], Refusal::ValueMissing),
+    ("/report/123456782?q=1&q=1", &[], Refusal::QueryTwice),
+    ("/report/123456782?q=1&%71=2", &[], Refusal::QueryTwice),
+    ("/report/123456782?q=1;size=2", &[], Refusal::QueryCharacter),
+    ("/report/123456782?q=%zz", &[], Refusal::QueryEncoding),
+    ("/report/123456782?q=%ff", &[], Refusal::QueryEncoding),
+    ("/report/123456782?q=%0a", &[], Refusal::ValueCharacter),
+    ("/report/123456782?q=1&Q=2", &[], Refusal::QueryOtherwise),
+    ("/report/123456782?q=1&q[]=2", &[], Refusal::QueryOtherwise),
+    ("/report/123456782?q=1&q%5Ba%5D=2", &[], Refusal::QueryOtherwise),
+    ("/report/123456782?q=1&+SIZE%00x=2", &[], Refusal::QueryOtherwise),
+    ("/report/123456782?q=1&size=2x", &[], Refusal::ValuePattern),
+    ("/report/123456782?q=1&_method=DELETE", &[], Refusal::Overridden),
+    ("/report/123456782?q=1&%5fMethod[]=DELETE", &[], Refusal::Overridden),
+    ("/report/123456782?q=1", &[("x-http-method-override", b"DELETE")], Refusal::Overridden),
+    ("/report/123456782?q=1", &[("x_http-method", b"DELETE")], Refusal::Overridden),
+    ("/report/123456782?q=1", &[("x-rewrite-url", b"/manage")], Refusal::Overridden),
+    ("/report/123456782?q=1", &[BRANCH, BRANCH], Refusal::HeaderTwice),
+    ("/report/123456782?q=1", &[BRANCH, ("x_branch", b"000012345679")], Refusal::HeaderOtherwise),
+    ("/report/123456782?q=1", &[("x_branch", b"000012345679")], Refusal::HeaderOtherwise),
+    ("/report/123456782?q=1", &[("x-branch", b"1, 2")], Refusal::ValuePattern),
+    ("/report/123456782?q=1", &[("x-branch", b"\xff")], Refusal::HeaderNotText),
+];
+
 #[test]
 fn values_of_path_query_and_headers_become_the_question() {
     let routes = load(json!({
-        "variables": {"number": "[0-9]{9}(L[0-9]{2})?"},
+        "variables": {"number": "[0-9]{9}(L[0-9]{2})?", "header.x-branch": "[0-9]{12}", "query.size": "[0-9]+"},
         "routes": [route(json!({
             "defaults": {"query.size": "10"},
             "action": {"name": "submit", "properties": {"processing_activity_id": "https://a.example/{{x}}"}},
@@ -114,32 +166,47 @@ fn values_of_path_query_and_headers_become_the_question() {
         }},
         "context": {"of": ["a b&é", true]},
     });
-    let branch: (&str, &[u8]) = ("x-branch", b"000012345678");
-    let ask = |target: &str, pairs: &[_]| asked(&routes, target, pairs);
-    assert_eq!(ask("/report/123456782?q=a+b%26%C3%A9", &[branch]), want);
+    let ask = |target: &str, pairs: &[Header]| asked(&routes, target, pairs);
+    assert_eq!(ask("/report/123456782?q=a+b%26%C3%A9", &[BRANCH]), want);
     let without = ask("/report/123456782?q=1&size=", &[]);
     assert_eq!(
         without.pointer("/resource/properties"),
         Some(&json!({"fiscal_number": "123456782", "size": "10"}))
     );
-    for (target, pairs, refusal) in [
-        ("/report/123456782", &[] as &[_], Refusal::ValueMissing),
-        ("/report/123456782?q=", &[], Refusal::ValueMissing),
-        ("/report/123456782?q=1&q=1", &[], Refusal::QueryTwice),
-        ("/report/123456782?q=1&%71=2", &[], Refusal::QueryTwice),
-        ("/report/123456782?q=1;size=2", &[], Refusal::QueryCharacter),
-        ("/report/123456782?q=%zz", &[], Refusal::QueryEncoding),
-        ("/report/123456782?q=%ff", &[], Refusal::QueryEncoding),
-        ("/report/123456782?q=%0a", &[], Refusal::ValueCharacter),
-        ("/report/123456782?q=1", &[branch, branch], Refusal::HeaderTwice),
-        ("/report/123456782?q=1", &[("x-branch", b"\xff")], Refusal::HeaderNotText),
-    ] {
-        assert_eq!(ask(target, pairs), refusal.text(), "{target}");
+    for (target, pairs, refusal) in REFUSED {
+        assert_eq!(ask(target, pairs), refusal.text(), "{target} {pairs:?}");
     }
     assert_eq!(ask("/report/12345678?q=1", &[]), "unknown", "the value does not match as a whole");
     let long = format!("/report/123456782?q={}", "x".repeat(1_025));
     assert_eq!(ask(&long, &[]), Refusal::ValueTooLong.text());
     assert_eq!(ask(&format!("/{}", "x".repeat(8_192)), &[]), Refusal::TargetTooLong.text());
+}
+
+#[test]
+fn a_public_page_is_not_taken_for_another_one_either() {
+    let public = json!([{"name": "login", "path": "/login", "methods": ["GET", "POST"], "public": true}]);
+    let routes = load(public).expect("routes");
+    let find = |method, target, pairs: &[Header]| match routes.find(&method, target, &headers(pairs)) {
+        Found::Public { .. } => "public",
+        Found::Refused(why) => why.text(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(find(Method::GET, "/login", &[("x-original-url", b"/manage")]), Refusal::Overridden.text());
+    assert_eq!(find(Method::POST, "/login?a=b&_method=PUT", &[]), Refusal::Overridden.text());
+    assert_eq!(find(Method::GET, "/login?_method=PUT", &[]), "public", "only a POST is taken for another method");
+    assert_eq!(find(Method::POST, "/login?method=PUT", &[("x-url", b"/")]), "public");
+}
+
+#[test]
+fn parameters_that_differ_between_brackets_differ() {
+    let page = json!({"context": {"size": "{query.page[size]}", "number": "{query.page[number]?}"}});
+    let routes = load(json!([route(page)])).expect("routes");
+    let context = |query: &str| match asked(&routes, &format!("/report/1?{query}"), &[]) {
+        Value::Object(mut members) => members.remove("context").unwrap_or_default(),
+        refused => refused,
+    };
+    assert_eq!(context("page[size]=5&page[number]=2"), json!({"size": "5", "number": "2"}));
+    assert_eq!(context("page[size]=5&page[Number]=2"), Refusal::QueryOtherwise.text());
 }
 
 #[test]

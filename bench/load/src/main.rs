@@ -1,4 +1,4 @@
-//! Sends pre-encoded requests to one server over gRPC or REST and prints what it measured as one line of JSON.
+//! Sends pre-encoded requests to one server over gRPC, REST or HTTP and prints what it measured as one line of JSON.
 //!
 //! Two loops: closed (every stream sends its next request as soon as it has its answer: capacity) and open
 //! (requests fall due at random at a fixed mean rate, and latency counts from that moment: waiting is not left out).
@@ -6,6 +6,7 @@
 
 mod bodies;
 mod grpc;
+mod http;
 mod process;
 mod rest;
 mod run;

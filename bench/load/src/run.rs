@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::bodies::Bodies;
 use crate::settings::{Protocol, Settings};
-use crate::{Failure, grpc, process, rest};
+use crate::{Failure, grpc, http, process, rest};
 
 /// Latencies are kept to three significant digits.
 const DIGITS: u8 = 3;
@@ -20,6 +20,7 @@ const PERCENTILES: [(&str, f64); 4] = [("p50_us", 0.5), ("p90_us", 0.9), ("p99_u
 enum Connection {
     Grpc(grpc::Connection),
     Rest(rest::Connection),
+    Http(http::Connection),
 }
 
 impl Connection {
@@ -28,6 +29,7 @@ impl Connection {
         match self {
             Self::Grpc(connection) => connection.call(body).await,
             Self::Rest(connection) => connection.call(body).await,
+            Self::Http(connection) => connection.call(body).await,
         }
     }
 }
@@ -91,6 +93,10 @@ async fn open_streams(settings: &Settings, shared: &Rc<Shared>) -> Result<(), Fa
         Protocol::Rest => {
             let connection = rest::Connection::open(&settings.address, &settings.path).await?;
             tokio::task::spawn_local(stream(Connection::Rest(connection), Rc::clone(shared), open_loop));
+        }
+        Protocol::Http => {
+            let connection = http::Connection::open(&settings.address).await?;
+            tokio::task::spawn_local(stream(Connection::Http(connection), Rc::clone(shared), open_loop));
         }
         Protocol::Grpc => {
             let connection = grpc::Connection::open(&settings.address, &settings.path).await?;

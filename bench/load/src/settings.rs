@@ -8,7 +8,10 @@ use crate::Failure;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Grpc,
+    /// Each body is a JSON document, to be posted.
     Rest,
+    /// Each body is a whole HTTP/1.1 request.
+    Http,
 }
 
 /// One measurement.
@@ -16,7 +19,7 @@ pub struct Settings {
     pub protocol: Protocol,
     /// "HOST:PORT".
     pub address: String,
-    /// "/package.Service/Method" or "/v1/data/…".
+    /// "/package.Service/Method" or "/v1/data/…"; of whole requests there is none.
     pub path: String,
     /// File of request bodies, each preceded by its length (u32, little-endian).
     pub bodies: String,
@@ -26,7 +29,7 @@ pub struct Settings {
     pub start: usize,
     /// TCP connections.
     pub connections: usize,
-    /// Requests under way on each connection (REST: one).
+    /// Requests under way on each connection (REST and HTTP: one, on as many more connections).
     pub streams: usize,
     /// Mean arrivals per second of the open loop; without: the closed loop.
     pub rate: Option<f64>,
@@ -56,10 +59,13 @@ impl Settings {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value"))?;
             settings.set(&name, value)?;
         }
-        if settings.address.is_empty() || settings.path.is_empty() || settings.bodies.is_empty() {
-            return Err("--address, --path and --bodies are needed".into());
+        if settings.address.is_empty() || settings.bodies.is_empty() {
+            return Err("--address and --bodies are needed".into());
         }
-        if settings.protocol == Protocol::Rest {
+        if settings.path.is_empty() && settings.protocol != Protocol::Http {
+            return Err("--path is needed".into());
+        }
+        if settings.protocol != Protocol::Grpc {
             settings.connections *= settings.streams;
             settings.streams = 1;
         }
@@ -72,7 +78,8 @@ impl Settings {
                 self.protocol = match value.as_str() {
                     "grpc" => Protocol::Grpc,
                     "rest" => Protocol::Rest,
-                    _ => return Err("--protocol is grpc or rest".into()),
+                    "http" => Protocol::Http,
+                    _ => return Err("--protocol is grpc, rest or http".into()),
                 }
             }
             "--address" => self.address = value,

@@ -11,6 +11,7 @@ use crate::decide::Core;
 use crate::decision::Decision;
 use crate::error::InvalidRequest;
 use crate::request::Request;
+use crate::search::{Page, Query, SearchError};
 use crate::timestamp::now_ms;
 
 /// A decision, or why the request is none.
@@ -38,6 +39,18 @@ pub async fn decide_all(
     core: &Arc<Core>,
     requests: impl ExactSizeIterator<Item = Result<Request, InvalidRequest>>,
 ) -> Result<Vec<Answered>, String> {
+    decide_until(core, requests, |_| false).await
+}
+
+/// As `decide_all`, but ends with the first answer that is `enough`: what comes after it has no answer.
+///
+/// # Errors
+/// As `decide_all`.
+pub async fn decide_until(
+    core: &Arc<Core>,
+    requests: impl ExactSizeIterator<Item = Result<Request, InvalidRequest>>,
+    enough: impl Fn(&Answered) -> bool,
+) -> Result<Vec<Answered>, String> {
     let (began, clock_ms) = (Instant::now(), now_ms());
     let mut answers = Vec::with_capacity(requests.len());
     let mut later = Vec::new();
@@ -52,13 +65,19 @@ pub async fn decide_all(
                 Ok(None)
             }
         });
+        // An answer is known to be the last once no earlier one waits.
+        let decided = decided.transpose();
+        let last = later.is_empty() && decided.as_ref().is_some_and(&enough);
         answers.push(decided);
+        if last {
+            break;
+        }
     }
     if !later.is_empty() {
         let decide = move |core: &Core| {
             let decided = later
                 .into_iter()
-                .map(|(place, request)| (place, core.decide_since(&request, clock_ms, began).map(Some)));
+                .map(|(place, request)| (place, Some(core.decide_since(&request, clock_ms, began))));
             decided.collect::<Vec<_>>()
         };
         for (place, decided) in waiting(core, decide).await? {
@@ -68,8 +87,25 @@ pub async fn decide_all(
         }
     }
     let undecided = || InvalidRequest::new("", "could not be decided");
-    let answers = answers.into_iter().map(|answer| answer?.ok_or_else(undecided));
-    Ok(answers.collect())
+    let mut answers: Vec<Answered> =
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(undecided()))).collect();
+    if let Some(last) = answers.iter().position(enough) {
+        answers.truncate(last.saturating_add(1));
+    }
+    Ok(answers)
+}
+
+/// One page of a search. It waits and works elsewhere: it may take as long as many decisions. `turn` is kept until
+/// that work has ended, also when nobody waits for it any more.
+pub async fn search(core: &Arc<Core>, query: Query, turn: impl Send + 'static) -> Result<Page, SearchError> {
+    let clock_ms = now_ms();
+    let work = move |core: &Core| {
+        let page = core.search(&query, clock_ms);
+        drop(turn);
+        page
+    };
+    let found = waiting(core, work).await;
+    found.map_err(|error| SearchError::Invalid(InvalidRequest::new("", error)))?
 }
 
 /// What waits for a newer state or for records must not hold up the calls that share this thread.

@@ -5,6 +5,7 @@ mod formats;
 mod path;
 mod records;
 mod schema;
+mod search;
 mod times;
 
 use std::collections::{BTreeMap, HashSet};
@@ -19,6 +20,7 @@ pub use self::path::Path;
 pub use self::path::Template;
 pub use self::records::{ImportedLine, InvalidLine, Kind};
 use self::schema::Schema;
+pub use self::search::{Actions, Search};
 use crate::error::{EngineError, InvalidRequest, LoadError};
 use crate::policy::PolicyEngine;
 use crate::records::{ALL, tag};
@@ -62,6 +64,7 @@ pub struct Bundle {
     /// The metric labels `service` and `action`; absent: always `other`.
     pub service_label: Option<Label>,
     pub action_label: Option<Label>,
+    pub search: Search,
     pub engine: Box<dyn PolicyEngine>,
     request_schema: Option<Schema>,
     last_policy_error: Mutex<Option<String>>,
@@ -109,6 +112,7 @@ impl Bundle {
             service_label: label(&declaration, "service", &lookups)?,
             action_label: label(&declaration, "action", &lookups)?,
             lookups,
+            search: Search::load(&declaration.search, &declaration.kinds)?,
             engine: engine(&declaration.entrypoint)?,
             entrypoint: declaration.entrypoint,
             request_schema,

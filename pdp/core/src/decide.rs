@@ -173,7 +173,7 @@ impl Core {
 
     /// The moment to decide for: the request's own where it is later than the clock, never earlier, so that
     /// no caller can step back to before a lockout.
-    fn time_of(&self, request: &Request, clock_ms: i64) -> Result<i64, InvalidRequest> {
+    pub(crate) fn time_of(&self, request: &Request, clock_ms: i64) -> Result<i64, InvalidRequest> {
         let Some(time_ms) = request.time else { return Ok(clock_ms) };
         if time_ms.abs_diff(clock_ms) > self.settings.clock_skew_ms.unsigned_abs() {
             let message = format!("is more than {} ms from the clock", self.settings.clock_skew_ms);

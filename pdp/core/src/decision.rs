@@ -50,8 +50,10 @@ pub struct Outcome {
     pub valid_until: Option<i64>,
     /// Made by the host because no policy result could be trusted; never reused.
     pub failed: bool,
-    /// The outcome as its door writes it, made when first written.
+    /// The outcome as the gRPC door writes it, made when first written.
     pub encoded: Encoded,
+    /// The same for doors that write JSON.
+    pub encoded_json: Encoded,
 }
 
 /// Bytes that say the same as the outcome that holds them: nothing to compare.
@@ -112,12 +114,24 @@ impl Outcome {
             valid_until: None,
             failed: true,
             encoded: Encoded::default(),
+            encoded_json: Encoded::default(),
         }
     }
 }
 
+impl Reason {
+    pub fn to_json(&self) -> Value {
+        json!({
+            "code": self.code,
+            "article": self.article,
+            "message": {"nl": self.message.nl, "en": self.message.en},
+            "details": self.details,
+        })
+    }
+}
+
 impl Advice {
-    fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let mut members = self.parameters.clone();
         members.insert("type".to_owned(), self.kind.clone().into());
         members.insert("article".to_owned(), self.article.clone().into());
@@ -154,21 +168,9 @@ impl Decision {
     /// The decision as JSON, with the contract's field names.
     pub fn to_json(&self) -> Value {
         let outcome = &self.outcome;
-        let reasons: Vec<Value> = outcome
-            .reasons
-            .iter()
-            .map(|reason| {
-                json!({
-                    "code": reason.code,
-                    "article": reason.article,
-                    "message": {"nl": reason.message.nl, "en": reason.message.en},
-                    "details": reason.details,
-                })
-            })
-            .collect();
         json!({
             "allow": outcome.allow,
-            "reasons": reasons,
+            "reasons": outcome.reasons.iter().map(Reason::to_json).collect::<Vec<_>>(),
             "obligations": outcome.obligations.iter().map(Advice::to_json).collect::<Vec<_>>(),
             "notices": outcome.notices.iter().map(Advice::to_json).collect::<Vec<_>>(),
             "accountable": outcome.accountable,

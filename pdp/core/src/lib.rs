@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod policy;
 pub mod records;
 pub mod request;
+pub mod search;
 pub mod server;
 pub mod strict_json;
 pub mod timestamp;

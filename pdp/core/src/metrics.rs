@@ -24,7 +24,7 @@ struct Event {
     values: &'static [&'static str],
 }
 
-const EVENTS: [Event; 5] = [
+const EVENTS: [Event; 6] = [
     Event {
         name: "beat",
         metric: "pdp_beats_total",
@@ -59,6 +59,13 @@ const EVENTS: [Event; 5] = [
         help: "Requests that gateways asked about (ext_authz, forward-auth) by answer; public: nothing to decide.",
         labels: &["answer"],
         values: &["public", "allowed", "login", "step_up", "denied"],
+    },
+    Event {
+        name: "search",
+        metric: "pdp_searches_total",
+        help: "Pages of searches that were answered, by what was searched for.",
+        labels: &["sought"],
+        values: &["subject", "resource", "action"],
     },
 ];
 

@@ -2,8 +2,10 @@
 //! which decisions may be made on them.
 
 mod capture;
+mod listing;
 mod misses;
 mod on_demand;
+mod orders;
 mod packed;
 mod position;
 mod shards;
@@ -23,6 +25,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 pub use self::capture::{Captured, Found};
+pub use self::listing::Listed;
 use self::on_demand::OnDemand;
 pub use self::packed::{Unreadable, unpack};
 pub use self::position::{Position, StateToken};
@@ -122,7 +125,8 @@ impl RecordCache {
 
     /// Replaces the whole state of a shard in one step.
     pub fn install(&self, shard: usize, snapshot: Snapshot, position: Position, deadline_ns: i64) {
-        let state = snapshot.finish();
+        let mut state = snapshot.finish();
+        state.order(self.bundle().iter().flat_map(|bundle| bundle.search.kinds()));
         let mut shards = self.shards.write();
         let old = shards.install(shard, state, position, deadline_ns, self.on_demand.as_ref());
         self.watches.renewed();

@@ -38,15 +38,7 @@ impl Request {
         let Value::Object(mut members) = value else {
             return Err(InvalidRequest::new("", "must be a JSON object"));
         };
-        Self::from_parts(RawRequest {
-            subject: take_object(&mut members, "subject")?,
-            action: take_object(&mut members, "action")?,
-            resource: take_object(&mut members, "resource")?,
-            context: take_object(&mut members, "context")?.unwrap_or_default(),
-            at_least_as_fresh: take_optional_text(&mut members, "at_least_as_fresh")?,
-            // Watches are served over gRPC only.
-            cacheable: false,
-        })
+        Self::from_parts(RawRequest::take(&mut members)?)
     }
 
     /// Checks the parts that every request has and brings them into canonical form.
@@ -96,6 +88,7 @@ impl Request {
 }
 
 /// The parts as a door read them, before any check.
+#[derive(Debug, Clone, Default)]
 pub struct RawRequest {
     pub subject: Option<Map<String, Value>>,
     pub action: Option<Map<String, Value>>,
@@ -103,6 +96,21 @@ pub struct RawRequest {
     pub context: Map<String, Value>,
     pub at_least_as_fresh: Option<String>,
     pub cacheable: bool,
+}
+
+impl RawRequest {
+    /// Takes the members of the model out of an AuthZEN object; others stay behind.
+    pub fn take(members: &mut Map<String, Value>) -> Result<Self, InvalidRequest> {
+        Ok(Self {
+            subject: take_object(members, "subject")?,
+            action: take_object(members, "action")?,
+            resource: take_object(members, "resource")?,
+            context: take_object(members, "context")?.unwrap_or_default(),
+            at_least_as_fresh: take_text(members, "", "at_least_as_fresh")?,
+            // Watches are served over gRPC only.
+            cacheable: false,
+        })
+    }
 }
 
 /// Canonical JSON: members are kept sorted, and writing to memory does not fail.
@@ -165,11 +173,8 @@ fn take_text(
     }
 }
 
-fn take_optional_text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, InvalidRequest> {
-    take_text(members, "", name)
-}
-
-fn take_object(
+/// A member that must be an object where it is there.
+pub fn take_object(
     members: &mut Map<String, Value>,
     name: &str,
 ) -> Result<Option<Map<String, Value>>, InvalidRequest> {

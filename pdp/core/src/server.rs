@@ -9,6 +9,7 @@ mod health;
 mod held;
 pub mod http;
 mod limits;
+mod opening;
 mod service;
 pub mod structs;
 pub mod tls;
@@ -26,6 +27,7 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 use self::doors::Doors;
+pub use self::limits::message_bytes;
 use crate::decide::Core;
 
 /// The generated messages and service.

@@ -6,7 +6,7 @@ from pathlib import Path
 from pdp.policy.archive import compiled
 from pdp.policy.declaration import BundleError
 from pdp.policy.opa import Opa, OpaError
-from pdp.policy.sources import Sources
+from pdp.policy.sources import ROUTES, Sources
 
 
 def compile_sources(sources: Sources, opa: Opa) -> tuple[bytes, bytes]:
@@ -28,12 +28,17 @@ def loading_problem(sources: Sources, wasm: bytes, data: bytes) -> tuple[str, st
     from pdp import _core  # noqa: PLC0415 - only the whole check needs the compiled core
 
     try:
+        routes = sources.routes
+    except BundleError as error:
+        return ROUTES, str(error)
+    try:
         _core.Policy(
             wasm=wasm,
             data=data,
             declaration=sources.declaration.to_json(),
             schemas=sources.schemas,
             revision=sources.revision,
+            routes=routes,
         )
     except _core.PolicyLoadError as error:
         file, _, message = str(error).partition(": ")

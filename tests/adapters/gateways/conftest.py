@@ -68,7 +68,7 @@ def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
     """Starts sidecars of their own behind a gateway, for tests that harm them."""
     with ExitStack() as stack:
 
-        def start(name: str, **variables: str) -> Site:
+        def start(name: str) -> Site:
             folder = tmp_path_factory.mktemp(name)
             starter = Starter(folder)
             sidecar = starter(
@@ -76,7 +76,6 @@ def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
                 records=ROOT / "docs/example/records.jsonl",
                 PDP_FORWARD_AUTH="127.0.0.1:0",
                 PDP_IDENTITY=str(declare_identity(folder)),
-                **variables,
             )
             stack.callback(sidecar.close)
             portal = stack.enter_context(upstream())

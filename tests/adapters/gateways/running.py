@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.end_to_end.sidecar import ROOT, environment
 
@@ -48,11 +50,17 @@ def _filled(source: Path, folder: Path, values: Mapping[str, str]) -> Path:
     return filled
 
 
+def _rewrite(file: Path, change: Callable[[Any], None]) -> None:
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    change(document)
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+
+
 def _envoy(folder: Path, values: Mapping[str, str]) -> list[str]:
     config = _filled(DEPLOY / "envoy/envoy.yaml", folder, values)
     return [
         *(program("envoy"), "--config-path", str(config), "--use-dynamic-base-id"),
-        *("--concurrency", "1", "--log-level", "warning"),
+        *("--concurrency", "1", "--log-level", "warning", "--file-flush-interval-msec", "100"),
     ]
 
 
@@ -79,8 +87,21 @@ _COMMANDS: dict[str, Callable[[Path, Mapping[str, str]], list[str]]] = {
 
 
 @contextmanager
-def gateway(name: str, *, grpc: str, forward: str, portal: int, portal_grpc: int = 9) -> Iterator[int]:
-    """The port of a gateway in front of a portal while the context is open."""
+def gateway(
+    name: str,
+    *,
+    grpc: str,
+    forward: str,
+    portal: int,
+    portal_grpc: int = 9,
+    log: Path | None = None,
+    change: Callable[[Any], None] | None = None,
+) -> Iterator[int]:
+    """The port of a gateway in front of a portal while the context is open.
+
+    `log`: where it writes what it says, its access log too. `change`: what to make of the document of Envoy's
+    configuration.
+    """
     # Its workers may run as another user, who must be able to read what is in here.
     with tempfile.TemporaryDirectory(prefix=f"pdp-{name}-") as temporary:
         folder = Path(temporary)
@@ -94,12 +115,14 @@ def gateway(name: str, *, grpc: str, forward: str, portal: int, portal_grpc: int
             "PORTAL_HOST": "127.0.0.1",
             "PORTAL_PORT": str(portal),
             "PORTAL_GRPC_PORT": str(portal_grpc),
-            "PDP_HOST": "127.0.0.1",
-            "PDP_GRPC_PORT": grpc.rpartition(":")[2],
-            "PDP_FORWARD_PORT": forward.rpartition(":")[2],
+            "SIDECAR_HOST": "127.0.0.1",
+            "SIDECAR_GRPC_PORT": grpc.rpartition(":")[2],
+            "SIDECAR_FORWARD_PORT": forward.rpartition(":")[2],
         }
         command = _COMMANDS[name](folder, values)
-        log = folder / "log"
+        if change is not None:
+            _rewrite(folder / "envoy.yaml", change)
+        log = log or folder / "log"
         with log.open("wb") as messages:
             process = subprocess.Popen(
                 command,
@@ -112,12 +135,16 @@ def gateway(name: str, *, grpc: str, forward: str, portal: int, portal_grpc: int
             _until_open(port, process, log)
             yield port
         finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(timeout=10)
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(timeout=10)
 
 
 def _until_open(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

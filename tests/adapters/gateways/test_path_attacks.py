@@ -83,7 +83,7 @@ def test_no_target_brings_a_protected_page_past_any_gateway(site: Site) -> None:
             page = careless(arrived.target)
             reached.append(page)
             assert page.startswith(PUBLIC), f"{target} came to the portal as {arrived.target}"
-    assert "/static/x" in {careless(page) for page in reached} or reached, "some targets are public"
+    assert any(page.startswith("/static/") for page in reached), "some targets are public"
 
 
 def test_the_check_would_see_what_comes_past(start_site: Callable[[str], Site]) -> None:
@@ -91,3 +91,31 @@ def test_the_check_would_see_what_comes_past(start_site: Callable[[str], Site]) 
     assert {careless(target) for target in _targets()} & {"/accounts"}
     assert careless("/static/..%2f..%2Faccounts") == "/accounts"
     assert json.dumps(careless("/static/%252e%252e/accounts")) == '"/accounts"'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-HTTP-Method-Override",
+        "X-HTTP-Method",
+        "X-Method-Override",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X_HTTP_Method_Override",
+        "X_Rewrite_URL",
+    ],
+)
+def test_no_header_has_the_portal_take_a_public_page_for_another(site: Site, name: str) -> None:
+    answer = site.ask("/static/x", headers=[(name, "/accounts")])
+    if site.portal.arrived:
+        assert answer.status == 200
+        assert name.lower() not in site.portal.only().headers, "the gateway took it away"
+    else:
+        # 400: the gateway itself refuses names with an underscore.
+        assert answer.status in ({400, 403} if "_" in name else {403})
+
+
+def test_no_form_has_the_portal_take_a_post_for_another_method(site: Site) -> None:
+    assert site.ask("/inloggen?_method=DELETE", method="POST").status == 403
+    assert not site.portal.arrived
+    assert site.ask("/inloggen", method="POST").status == 200

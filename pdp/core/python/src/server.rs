@@ -4,13 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pdp_authzen::{BaseUrl, Options};
 use pdp_core::server::doors::{Doors, HttpDoor};
-use pdp_core::server::tls;
+use pdp_core::server::message_bytes;
+use pdp_core::server::tls::{self, ServerConfig};
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::core::Core;
 use crate::gateway::Gateway;
+
+fn authzen_door(
+    core: &Arc<pdp_core::decide::Core>,
+    address: &str,
+    options: Options,
+    tls: Option<Arc<ServerConfig>>,
+) -> HttpDoor {
+    let core = Arc::clone(core);
+    HttpDoor {
+        setting: "authzen",
+        address: address.to_owned(),
+        tls,
+        router: Box::new(move || pdp_authzen::router(Arc::clone(&core), options.clone())),
+    }
+}
 
 #[pyclass(frozen)]
 pub struct Server(Mutex<pdp_core::server::Server>);
@@ -18,7 +35,9 @@ pub struct Server(Mutex<pdp_core::server::Server>);
 #[pymethods]
 impl Server {
     #[new]
-    #[pyo3(signature = (core, *, grpc, http, threads = 0, gateway = None, forward_auth = "", tls = None))]
+    #[pyo3(signature = (core, *, grpc, http, threads = 0, gateway = None, forward_auth = "",
+        authzen = "", authzen_url = "", authzen_ignores_time = false, tls = None))]
+    #[allow(clippy::too_many_arguments)]
     fn new(
         core: &Core,
         grpc: &str,
@@ -26,6 +45,9 @@ impl Server {
         threads: usize,
         gateway: Option<&Gateway>,
         forward_auth: &str,
+        authzen: &str,
+        authzen_url: &str,
+        authzen_ignores_time: bool,
         tls: Option<(String, String, String)>,
     ) -> PyResult<Self> {
         let refuse = |error: &dyn std::fmt::Display| PyOSError::new_err(error.to_string());
@@ -47,6 +69,15 @@ impl Server {
                     router: Box::new(move || pdp_forward_auth::router(Arc::clone(&gateway))),
                 });
             }
+        }
+        if !authzen.is_empty() {
+            let base_url = Some(authzen_url).filter(|url| !url.is_empty()).map(BaseUrl::parse).transpose();
+            let options = Options {
+                base_url: base_url.map_err(|error| refuse(&error))?,
+                ignores_time: authzen_ignores_time,
+                max_body_bytes: message_bytes(&core.core.settings),
+            };
+            doors.http.push(authzen_door(&core.core, authzen, options, tls));
         }
         pdp_core::server::Server::bind(Arc::clone(&core.core), grpc, http, doors, threads)
             .map(|server| Self(Mutex::new(server)))

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::search::SearchDeclaration;
 use crate::error::LoadError;
 
 #[derive(Debug, Clone, Deserialize)]
@@ -26,6 +27,8 @@ pub struct Declaration {
     pub output_times: Vec<String>,
     #[serde(default)]
     pub labels: BTreeMap<String, LabelDeclaration>,
+    #[serde(default)]
+    pub search: SearchDeclaration,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -17,8 +17,12 @@ impl Path {
 
     /// The text that stands there; None: nothing, or something that is no text or an empty one.
     pub fn text<'a>(&self, document: &'a Value) -> Option<&'a str> {
-        let found = self.0.iter().try_fold(document, |value, name| value.as_object()?.get(name))?;
-        found.as_str().filter(|text| !text.is_empty())
+        self.value(document)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// What stands there; None: nothing.
+    pub fn value<'a>(&self, document: &'a Value) -> Option<&'a Value> {
+        self.0.iter().try_fold(document, |value, name| value.as_object()?.get(name))
     }
 
     pub fn root(&self) -> &str {

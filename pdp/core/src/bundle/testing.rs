@@ -17,12 +17,13 @@ impl<F: Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync> PolicyEngine fo
     }
 }
 
-fn declaration(lookups: &Value) -> Vec<u8> {
+fn declaration(lookups: &Value, search: &Value) -> Vec<u8> {
     json!({
         "name": "test",
         "entrypoint": "test/decision",
         "kinds": {"a": {"schema": "any.json"}, "i": {"schema": "any.json"}},
         "lookups": lookups,
+        "search": search,
     })
     .to_string()
     .into_bytes()
@@ -33,8 +34,28 @@ pub fn bundle(
     lookups: &Value,
     engine: impl Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync + 'static,
 ) -> Bundle {
+    load(&declaration(lookups, &json!({})), engine)
+}
+
+/// A bundle that declares searches and never decides.
+pub fn searching(search: &Value) -> Bundle {
+    load(&declaration(&json!({}), search), |_| Err(EngineError::Undefined))
+}
+
+/// A bundle with lookups and searches.
+pub fn bundle_that_searches(
+    lookups: &Value,
+    search: &Value,
+    engine: impl Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync + 'static,
+) -> Bundle {
+    load(&declaration(lookups, search), engine)
+}
+
+fn load(
+    declaration: &[u8],
+    engine: impl Fn(&[u8]) -> Result<Vec<u8>, EngineError> + Send + Sync + 'static,
+) -> Bundle {
     let schemas = BTreeMap::from([("any.json".to_owned(), b"{}".to_vec())]);
-    let declaration = declaration(lookups);
-    let parts = Parts { declaration: &declaration, schemas: &schemas, revision: "test" };
+    let parts = Parts { declaration, schemas: &schemas, revision: "test" };
     Bundle::load(&parts, |_| Ok(Box::new(Closure(engine)))).expect("a bundle")
 }

@@ -83,6 +83,7 @@ fn read(document: &[u8], output_times: &HashSet<String>, time_ms: i64) -> Option
         valid_until: result.valid_until,
         failed: false,
         encoded: Encoded::default(),
+        encoded_json: Encoded::default(),
     })
 }
 

@@ -61,6 +61,9 @@ impl Shards {
     }
 
     pub fn set_bundle(&mut self, bundle: Arc<Bundle>) -> Option<Arc<Bundle>> {
+        for shard in self.shards.iter_mut().flatten() {
+            shard.state.order(bundle.search.kinds());
+        }
         let old = self.bundle.replace(bundle);
         self.generation = self.generation.saturating_add(1);
         self.publish();
@@ -71,13 +74,15 @@ impl Shards {
     pub fn install(
         &mut self,
         shard: usize,
-        state: State,
+        mut state: State,
         position: Position,
         deadline_ns: i64,
         on_demand: Option<&OnDemand>,
     ) -> Option<Shard> {
         self.generation = self.generation.saturating_add(1);
         let load = self.generation;
+        // Done before the lock was taken, unless the bundle has changed since.
+        state.order(self.bundle.iter().flat_map(|bundle| bundle.search.kinds()));
         if let Some(on_demand) = on_demand {
             let shards = self.shards.len();
             on_demand.restart(load, position.sequence, |full| spread(full, shards) == shard);
@@ -195,6 +200,19 @@ impl Shards {
         let text = join(self.kinds(kind));
         joined.insert(kind.into(), Joined { generation, version, text: Arc::clone(&text) });
         Some((version, text))
+    }
+
+    /// So many keys of a kind that come after one, in order. None: they are not held whole.
+    pub fn keys_after(&self, kind: &str, key: &str, most: usize) -> Option<Vec<Box<str>>> {
+        let mut keys = Vec::new();
+        for shard in self.shards.iter().flatten() {
+            keys.extend(shard.state.keys_after(kind, key)?.take(most).map(Box::<str>::from));
+        }
+        if self.shards.len() > 1 {
+            keys.sort_unstable();
+            keys.truncate(most);
+        }
+        Some(keys)
     }
 
     pub fn contains(&self, token: &StateToken) -> bool {

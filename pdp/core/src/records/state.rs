@@ -5,6 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use hashbrown::{HashMap, HashSet};
 
+use super::orders::Orders;
+
 /// A change of one record; None deletes.
 #[derive(Debug, Clone, Copy)]
 pub struct Change<'a> {
@@ -58,11 +60,12 @@ pub(super) struct State {
     kinds: HashMap<Box<str>, Kind>,
     /// The only kinds that are held, and held whole; None: all.
     only: Option<HashSet<Box<str>>>,
+    orders: Orders,
 }
 
 impl State {
     pub fn of_kinds(only: Option<HashSet<Box<str>>>) -> Self {
-        Self { kinds: HashMap::new(), only }
+        Self { only, ..Self::default() }
     }
 
     /// Whether all records of the kind are held.
@@ -79,6 +82,7 @@ impl State {
         let kind = self.kinds.entry_ref(change.kind).or_default();
         kind.changed = kind.changed.saturating_add(1).max(change.version);
         kind.joined.take();
+        self.orders.apply(change);
         match change.document {
             Some(document) => {
                 let record = Record { version: change.version, document: document.into() };
@@ -90,6 +94,17 @@ impl State {
 
     pub fn kind(&self, kind: &str) -> Option<&Kind> {
         self.kinds.get(kind)
+    }
+
+    /// Keeps the keys of these kinds in order, and of no others.
+    pub fn order<'a>(&mut self, kinds: impl Iterator<Item = &'a str>) {
+        let Self { kinds: held, orders, .. } = self;
+        orders.keep(kinds, |kind| held.get(kind).into_iter().flat_map(|kind| kind.records.keys()));
+    }
+
+    /// The keys of a kind that come after one, in order. None: the kind is not held whole and in order.
+    pub fn keys_after(&self, kind: &str, key: &str) -> Option<impl Iterator<Item = &str>> {
+        self.orders.after(kind, key).filter(|_| self.holds(kind))
     }
 
     pub fn version(&self, kind: &str, key: &str) -> Option<u64> {

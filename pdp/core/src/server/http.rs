@@ -26,13 +26,14 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::doors::Peer;
+use super::opening::Opening;
 use super::{Stage, reached, tls};
 use crate::records::View;
 
 /// Connections of one door on one thread; more are closed at once.
 const MOST_CONNECTIONS: usize = 2_048;
 /// For the head of a request, counted from the end of the one before: also how long a connection may idle.
-const HEAD_TIME: Duration = Duration::from_secs(30);
+pub const HEAD_TIME: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// For the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(5);
@@ -113,7 +114,8 @@ async fn answer(
         .keep_alive_interval(Some(KEEPALIVE))
         .keep_alive_timeout(KEEPALIVE)
         .max_header_list_size(u32::try_from(HEAD_BYTES).unwrap_or(u32::MAX));
-    let connection = builder.serve_connection(TokioIo::new(connection), TowerToHyperService::new(service));
+    let connection = builder
+        .serve_connection(TokioIo::new(Opening::new(connection, HEAD_TIME)), TowerToHyperService::new(service));
     tokio::pin!(connection);
     // What goes wrong on a connection ends that connection; there is nobody left to tell.
     tokio::select! {

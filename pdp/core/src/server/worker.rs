@@ -10,7 +10,8 @@ use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use super::doors::Doors;
-use super::http::Connections;
+use super::http::{Connections, HEAD_TIME};
+use super::opening::Opening;
 use super::service::DecisionServer;
 use super::{Stage, http, limits, proto, reached};
 use crate::decide::Core;
@@ -33,6 +34,11 @@ pub async fn serve(
     let http = http.map(|(door, queue)| http::serve((door.router)(), door.tls.clone(), queue, stage.clone()));
     let http = join_all(http.collect::<Vec<_>>());
     tokio::join!(serve_grpc(core, &doors, grpc, health, stage.clone()), http);
+}
+
+/// Without it, connections that say nothing would stay for ever.
+fn bounded(connection: TcpStream) -> Opening<TcpStream> {
+    Opening::new(connection, HEAD_TIME)
 }
 
 async fn serve_grpc(
@@ -67,7 +73,7 @@ async fn serve_grpc(
     let incoming = futures_util::stream::poll_fn(move |context| {
         connections
             .poll_recv(context)
-            .map(|accepted| accepted.map(|(connection, _)| TcpStream::from_std(connection)))
+            .map(|accepted| accepted.map(|(connection, _)| TcpStream::from_std(connection).map(bounded)))
     });
     // An error here is one of the incoming stream, and that gives none that ends it.
     let _ = router.serve_with_incoming_shutdown(incoming, reached(stage, Stage::Stopping)).await;

@@ -1,0 +1,1 @@
+"""Demonstrations around the product; nothing here is part of it."""
