@@ -25,8 +25,8 @@ OPA = "OPA's REST"
 ENVOY_ASKS, ENVOY_PLAIN = "Envoy that asks", "Envoy that does not"
 AT_FIXED_RATE = (FORWARD_AUTH, AUTHZEN, OPA)
 RATE = 300.0
-# All of these are remembered by the sidecar, and sent once within the warm-up.
-TOKENS = 1_000
+# Each is verified when the answers are compared, and remembered from then on.
+TOKENS = AGREEMENT_SAMPLE
 READ: dict[str, answers.Read] = {
     NATIVE: answers.of_check,
     EXT_AUTHZ: answers.of_ext_authz,

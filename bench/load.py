@@ -21,6 +21,10 @@ _PLACES = Random(2026)
 CHECK = "/pdp.decision.v1.DecisionService/Check"
 
 
+class UnansweredError(RuntimeError):
+    """A run in which not one request was answered."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What to send where. `order` is a file of indices into the bodies; None sends them in turn.
@@ -89,9 +93,14 @@ def measure(target: Target, load: Load) -> Measured:
     Raises RuntimeError when anything but an answer came back.
     """
     runs = []
-    for _ in range(ATTEMPTS):
-        runs.append(measure_once(target, load))
-        if runs[-1].others < DISTURBED:
+    for attempt in range(ATTEMPTS):
+        try:
+            runs.append(measure_once(target, load))
+        except UnansweredError:
+            # Other programs held the server's core all the time, unless no attempt shows otherwise.
+            if not runs and attempt == ATTEMPTS - 1:
+                raise
+        if runs and runs[-1].others < DISTURBED:
             break
         time.sleep(load.duration)
     return min(runs, key=lambda run: run.others)
@@ -111,7 +120,7 @@ def measure_once(target: Target, load: Load) -> Measured:
     if report["failures"]:
         raise RuntimeError(f"{target.name}: {report['failures']} failures, first: {report['failure']}")
     if not report["requests"]:
-        raise RuntimeError(f"{target.name}: nothing was answered within {load.duration:g} s")
+        raise UnansweredError(f"{target.name}: nothing was answered within {load.duration:g} s")
     return Measured(
         per_second=report["per_second"],
         cpu_us=report["cpu_seconds"] / report["requests"] * 1e6,
