@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.servers.issuer import ec, key_set, token
 ISSUER = "https://login.example"
 USER = "p-7f3a"
 KEY = ec("test")
+GATEWAY = {"header": "x-login", "mapping": "eherkenning-camel", "source": "eherkenning"}
 
 
 def login(level: str = "loa3", user: str = USER, **claims: str) -> tuple[str, str]:
@@ -26,8 +28,8 @@ def login(level: str = "loa3", user: str = USER, **claims: str) -> tuple[str, st
     return "Authorization", "Bearer " + token(ISSUER, KEY, acr=acr, eherkenningPseudo=user, **claims)
 
 
-def declare_identity(folder: Path) -> Path:
-    """An identity.yaml that believes `login`."""
+def declare_identity(folder: Path, **more: Any) -> Path:
+    """An identity.yaml that believes `login`; `more`: what else it says."""
     (folder / "keys.json").write_bytes(key_set(KEY))
     declaration = folder / "identity.yaml"
     issuer = {
@@ -38,7 +40,8 @@ def declare_identity(folder: Path) -> Path:
         "mapping": "eherkenning-camel",
         "source": "eherkenning",
     }
-    declaration.write_text(json.dumps({"tokens": [issuer], "token_cookie": "login"}), encoding="utf-8")
+    content = {"tokens": [issuer], "token_cookie": "login"} | more
+    declaration.write_text(json.dumps(content), encoding="utf-8")
     return declaration
 
 
@@ -75,7 +78,7 @@ def start_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[s
                 policy=PORTAL,
                 records=ROOT / "docs/example/records.jsonl",
                 PDP_FORWARD_AUTH="127.0.0.1:0",
-                PDP_IDENTITY=str(declare_identity(folder)),
+                PDP_IDENTITY=str(declare_identity(folder, gateway=GATEWAY)),
             )
             stack.callback(sidecar.close)
             portal = stack.enter_context(upstream())

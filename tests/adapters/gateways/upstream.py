@@ -31,6 +31,13 @@ class Upstream:
         return one
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A gateway may end a connection at any time."""
+
+
 @contextmanager
 def upstream() -> Iterator[Upstream]:
     """A portal on loopback while the context is open."""
@@ -38,12 +45,30 @@ def upstream() -> Iterator[Upstream]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def _body(self) -> bytes:
+            if "chunked" not in (self.headers.get("transfer-encoding") or ""):
+                return self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            while self.rfile.readline().strip():
+                pass
+            return body
+
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = self._body()
             headers: dict[str, list[str]] = {}
             for name, value in self.headers.items():
                 headers.setdefault(name.lower(), []).append(value)
             running.arrived.append(Arrived(self.command, self.path, headers, body))
+            if upgrade := self.headers.get("upgrade"):
+                # What comes next on this connection is taken for requests all the same.
+                self.send_response(101)
+                self.send_header("connection", "upgrade")
+                self.send_header("upgrade", upgrade)
+                self.end_headers()
+                return
             content = json.dumps({"portal": self.path}).encode()
             self.send_response(200)
             self.send_header("content-type", "application/json")
@@ -57,8 +82,7 @@ def upstream() -> Iterator[Upstream]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     running = Upstream(server.server_port)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
