@@ -38,6 +38,18 @@ class _Server(ThreadingHTTPServer):
         """A gateway may end a connection at any time."""
 
 
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    if "chunked" not in (request.headers.get("transfer-encoding") or ""):
+        return request.rfile.read(int(request.headers.get("content-length") or 0))
+    body = b""
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    while request.rfile.readline().strip():
+        pass
+    return body
+
+
 @contextmanager
 def upstream() -> Iterator[Upstream]:
     """A portal on loopback while the context is open."""
@@ -45,19 +57,8 @@ def upstream() -> Iterator[Upstream]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def _body(self) -> bytes:
-            if "chunked" not in (self.headers.get("transfer-encoding") or ""):
-                return self.rfile.read(int(self.headers.get("content-length") or 0))
-            body = b""
-            while size := int(self.rfile.readline().split(b";")[0], 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            while self.rfile.readline().strip():
-                pass
-            return body
-
         def _answer(self) -> None:
-            body = self._body()
+            body = _body(self)
             headers: dict[str, list[str]] = {}
             for name, value in self.headers.items():
                 headers.setdefault(name.lower(), []).append(value)
