@@ -15,7 +15,8 @@ from joserfc.jwk import ECKey, KeySet
 
 from pdp.decision.v1 import decision_pb2
 
-LOGIN_HEADER = "x-login"
+# Not X-Login: deploy/gateways takes that one away from clients, whom the load stands for.
+LOGIN_HEADER = "x-bench-authentication"
 ISSUER = "https://login.example"
 AUDIENCE = "werkgeversportaal"
 HOST = "portaal.example"

@@ -44,11 +44,11 @@ def portal(work: Path) -> Starting:
 def envoy(work: Path, *, portal: str, sidecar: str, asks: bool) -> Starting:
     """Envoy between clients and the portal. `asks`: whether it has its ext_authz filter."""
     (address,) = free_addresses(1)
-    names = {"GATEWAY": address, "PORTAL": portal, "PDP": sidecar}
+    names = {"GATEWAY": address, "PORTAL": portal, "SIDECAR": sidecar}
     values = {f"{name}_HOST": where.rpartition(":")[0] for name, where in names.items()}
     values |= {f"{name}_PORT": where.rpartition(":")[2] for name, where in names.items()}
     # The portal speaks no gRPC here; nothing is sent to that address.
-    values |= {"PDP_GRPC_PORT": values["PDP_PORT"], "PORTAL_GRPC_PORT": values["PORTAL_PORT"]}
+    values |= {"SIDECAR_GRPC_PORT": values["SIDECAR_PORT"], "PORTAL_GRPC_PORT": values["PORTAL_PORT"]}
     declared = yaml.safe_load(Template(CONFIGURATION.read_text(encoding="utf-8")).substitute(values))
     if not asks:
         _without_ext_authz(declared)
