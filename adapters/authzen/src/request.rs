@@ -102,7 +102,7 @@ impl Evaluations {
         let defaults = RawRequest::take(&mut members)?;
         let bytes = length(&defaults);
         if bytes > most_bytes {
-            return Err(too_long(bytes, most_bytes));
+            return Err(InvalidRequest::too_long(bytes, most_bytes));
         }
         if items.is_empty() {
             return Ok(Self::One(defaults));
@@ -118,7 +118,7 @@ impl Several {
         items.into_iter().map(move |item| {
             let request = Request::from_parts(completed(&defaults, item)?)?;
             let bytes = request.text().len();
-            if bytes > most_bytes { Err(too_long(bytes, most_bytes)) } else { Ok(request) }
+            if bytes > most_bytes { Err(InvalidRequest::too_long(bytes, most_bytes)) } else { Ok(request) }
         })
     }
 }
@@ -129,10 +129,6 @@ fn length(raw: &RawRequest) -> usize {
     entities
         .map(|entity| serde_json::to_vec(entity).map_or(usize::MAX, |text| text.len()))
         .fold(0, usize::saturating_add)
-}
-
-fn too_long(bytes: usize, most_bytes: usize) -> InvalidRequest {
-    InvalidRequest::new("", format!("has {bytes} bytes; at most {most_bytes} are read"))
 }
 
 fn semantic(members: &mut Map<String, Value>) -> Result<Semantic, InvalidRequest> {

@@ -1,7 +1,5 @@
 //! A request as its gateway forwards it.
 
-use std::fmt::Write as _;
-
 use http::{HeaderMap, Method};
 use pdp_core::server::doors::Peer;
 
@@ -23,7 +21,12 @@ impl Forwarded<'_> {
     /// Where a login may send the user back to: the path and query, without scheme and host, as those come from the
     /// request and a login must not send a user elsewhere. Only what can be asked for again, by GET.
     pub fn return_to(&self) -> &str {
-        if self.method == Method::GET || self.method == Method::HEAD { self.target } else { "/" }
+        if self.can_be_asked_again() { self.target } else { "/" }
+    }
+
+    /// Whether a browser may be sent away and come back with the same request: it sent nothing along.
+    pub fn can_be_asked_again(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
     }
 
     /// A header's text when it is there once, and is text.
@@ -33,14 +36,5 @@ impl Forwarded<'_> {
             (Some(only), None) => only.to_str().ok(),
             _ => None,
         }
-    }
-
-    /// Method and path for logs, without the query, whose values may be personal.
-    pub fn named(&self) -> String {
-        let mut named = String::new();
-        let path = self.target.split('?').next().unwrap_or_default();
-        // Writing to memory does not fail.
-        let _ = write!(named, "{} {path}", self.method);
-        named
     }
 }

@@ -144,9 +144,7 @@ impl Gateway {
         });
         let most = self.core.settings.max_request_bytes;
         let request = request.and_then(|request| match request.text().len() {
-            bytes if bytes > most => {
-                Err(InvalidRequest::new("", format!("has {bytes} bytes; at most {most} are read")))
-            }
+            bytes if bytes > most => Err(InvalidRequest::too_long(bytes, most)),
             _ => Ok(request),
         });
         (request, credentials)

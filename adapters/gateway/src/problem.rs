@@ -1,25 +1,25 @@
 //! A denial for programs: `application/problem+json` (RFC 9457).
 
 use http::StatusCode;
-use pdp_core::decision::{Decision, Reason};
+use pdp_core::decision::{Advice, Decision, Reason};
 use serde_json::{Value, json};
 
 use crate::accept::Language;
 
 /// A denial as a problem document; `reasons` says all that applies, `detail` the same as sentences.
 pub fn document(status: StatusCode, decision: &Decision, language: Language, login: Option<&str>) -> String {
-    let outcome = decision.to_json();
-    let member = |name: &str| outcome.get(name).cloned().unwrap_or(Value::Null);
-    let detail: Vec<&str> = decision.outcome.reasons.iter().map(|reason| text(reason, language)).collect();
+    let outcome = &decision.outcome;
+    let advice = |given: &[Advice]| given.iter().map(Advice::to_json).collect::<Vec<_>>();
+    let detail: Vec<&str> = outcome.reasons.iter().map(|reason| text(reason, language)).collect();
     let mut document = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
         "detail": detail.join(" "),
         "decision_id": decision.decision_id,
-        "reasons": member("reasons"),
-        "obligations": member("obligations"),
-        "notices": member("notices"),
+        "reasons": outcome.reasons.iter().map(Reason::to_json).collect::<Vec<_>>(),
+        "obligations": advice(&outcome.obligations),
+        "notices": advice(&outcome.notices),
     });
     if let (Some(login), Value::Object(members)) = (login, &mut document) {
         members.insert("login".to_owned(), login.into());

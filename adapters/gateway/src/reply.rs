@@ -67,7 +67,6 @@ impl Verdict {
     fn deny(&self, forwarded: &Forwarded<'_>, dialect: Dialect, decision: &Decision, reply: &mut Reply) {
         let language = Language::preferred(forwarded.header("accept-language"));
         let page = wants_page(forwarded.header("accept"));
-        let again = forwarded.method == Method::GET || forwarded.method == Method::HEAD;
         let login = match &self.kind {
             Kind::NotLoggedIn(url) | Kind::StepUp(url) => {
                 reply.status = StatusCode::UNAUTHORIZED;
@@ -85,7 +84,7 @@ impl Verdict {
         };
         if let Some(url) = login {
             add(headers::LOGIN, url);
-            if dialect.redirects && page && again {
+            if dialect.redirects && page && forwarded.can_be_asked_again() {
                 reply.status = StatusCode::FOUND;
                 add(LOCATION, url);
             }

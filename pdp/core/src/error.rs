@@ -19,6 +19,11 @@ impl InvalidRequest {
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self { field: bounded(field.into()), message: bounded(message.into()) }
     }
+
+    /// A request of so many bytes, where fewer are read.
+    pub fn too_long(bytes: usize, most: usize) -> Self {
+        Self::new("", format!("has {bytes} bytes; at most {most} are read"))
+    }
 }
 
 fn bounded(mut text: String) -> String {

@@ -55,7 +55,7 @@ impl Core {
     fn read(&self, text: &[u8]) -> Result<Request, InvalidRequest> {
         let most = self.core.settings.max_request_bytes;
         if text.len() > most {
-            return Err(InvalidRequest::new("", format!("has {} bytes; at most {most} are read", text.len())));
+            return Err(InvalidRequest::too_long(text.len(), most));
         }
         Request::from_json(text)
     }

@@ -22,7 +22,7 @@ pub fn invalid_argument(invalid: &InvalidRequest) -> Status {
 pub fn request(message: proto::CheckRequest, max_bytes: usize) -> Result<Request, InvalidRequest> {
     let bytes = message.encoded_len();
     if bytes > max_bytes {
-        return Err(InvalidRequest::new("", format!("has {bytes} bytes; at most {max_bytes} are read")));
+        return Err(InvalidRequest::too_long(bytes, max_bytes));
     }
     let subject = message
         .subject
