@@ -42,7 +42,11 @@ def bound_server(core: Core, settings: Settings, identity: Identity | None = Non
 
 def is_loopback(address: str) -> bool:
     """Whether only this machine reaches an address HOST:PORT."""
-    host = address.rpartition(":")[0].strip("[]")
+    return is_loopback_host(address.rpartition(":")[0].strip("[]"))
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether a name or an IP address, without brackets, is this machine's own alone."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from pdp._core import Core, Policy, RecordError
 from pdp.cli.config import settings_of
 from pdp.config import Settings, without_password
 from pdp.configured import configured_bundle, configured_timing
+from pdp.doors import is_loopback, is_loopback_host
 from pdp.errors import ConfigError, PdpError
 from pdp.records.fleet import FleetMember, fleet
 from pdp.records.store import (
@@ -56,7 +56,7 @@ def examine(options: dict[str, Any]) -> Iterator[Finding]:
 def _settings(settings: Settings) -> Iterator[Finding]:
     changed = sum(origin != "default" for origin in settings.origins.values())
     yield Finding("settings", "ok", f"{changed} of {len(settings.origins)} settings are not the default.")
-    if not _is_local(settings.admin.rpartition(":")[0].strip("[]")):
+    if not is_loopback(settings.admin):
         yield Finding(
             "settings",
             "warn",
@@ -65,20 +65,13 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         )
     scheme, _, rest = settings.records.partition("://")
     host = urlsplit(f"//{rest.split(',')[0]}").hostname or ""
-    if scheme.startswith("redis") and not scheme.startswith("rediss") and not _is_local(host):
+    if scheme.startswith("redis") and not scheme.startswith("rediss") and host and not is_loopback_host(host):
         yield Finding(
             "settings",
             "warn",
             f"{without_password(settings.records)} is not encrypted.",
             "The lockout barrier assumes TLS and a password between sidecars and Redis: use rediss://.",
         )
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return host in ("localhost", "") or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _policy(settings: Settings, loaded: list[Policy]) -> Iterator[Finding]:

@@ -28,19 +28,7 @@ UNREADABLE = (grpc.StatusCode.INTERNAL, grpc.StatusCode.INVALID_ARGUMENT)
 @pytest.fixture(scope="module")
 def ask(door: Sidecar) -> Iterator[Ask]:
     """Sends the bytes of a message; the sidecar answers others as before when all have been sent."""
-    call = door.channel().unary_unary(
-        "/envoy.service.auth.v3.Authorization/Check",
-        request_serializer=bytes,
-        response_deserializer=CheckResponse.FromString,
-    )
-
-    def send(message: bytes) -> Answer:
-        try:
-            answer: CheckResponse = call(message, timeout=20)
-        except grpc.RpcError as error:
-            return error
-        return answer
-
+    send = door.sender("/envoy.service.auth.v3.Authorization/Check", CheckResponse)
     yield send
     assert http(door.http, "/healthz/ready")[0] == 200
     assert _code(send(_message(headers=dict([login()])))) == ALLOWED

@@ -13,10 +13,11 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from grpc import Channel, channel_ready_future, insecure_channel
+from google.protobuf.message import Message
+from grpc import Channel, RpcError, channel_ready_future, insecure_channel
 from grpc_health.v1 import health_pb2
 
 from pdp.decision.v1 import decision_pb2
@@ -36,6 +37,7 @@ START_SECONDS = 90.0
 _PIECE_BYTES = 1 << 20
 
 Record = tuple[str, str, Mapping[str, Any] | None]
+Answer = TypeVar("Answer", bound=Message)
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -140,6 +142,21 @@ class Sidecar:
         self._asking = self._asking or self.stub()
         answer: decision_pb2.CheckResponse = self._asking.Check(message, timeout=20)
         return answer
+
+    def sender(self, method: str, answers: type[Answer]) -> Callable[[bytes], "Answer | RpcError"]:
+        """Sends bytes that may be no message to a method (`/package.Service/Check`); errors are answers."""
+        call = self.channel().unary_unary(
+            method, request_serializer=bytes, response_deserializer=answers.FromString
+        )
+
+        def send(message: bytes) -> "Answer | RpcError":
+            try:
+                answer: Answer = call(message, timeout=20)
+            except RpcError as error:
+                return error
+            return answer
+
+        return send
 
     def apply(self, *records: Record) -> str:
         """Writes records (None deletes) in one step; gives the state token."""

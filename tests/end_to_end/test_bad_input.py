@@ -81,20 +81,7 @@ def ask(
 
 
 def _asking(sidecar: Sidecar) -> Callable[[bytes], CheckResponse | grpc.RpcError]:
-    call = sidecar.channel().unary_unary(
-        "/pdp.decision.v1.DecisionService/Check",
-        request_serializer=bytes,
-        response_deserializer=CheckResponse.FromString,
-    )
-
-    def ask(message: bytes) -> CheckResponse | grpc.RpcError:
-        try:
-            answer: CheckResponse = call(message, timeout=20)
-        except grpc.RpcError as error:
-            return error
-        return answer
-
-    return ask
+    return sidecar.sender("/pdp.decision.v1.DecisionService/Check", CheckResponse)
 
 
 def _refused(answer: CheckResponse | grpc.RpcError) -> str | None:

@@ -1,7 +1,5 @@
 """Real gateways with the configuration files of deploy/gateways, on free ports of loopback."""
 
-import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -11,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from tests.end_to_end.sidecar import ROOT, environment
+from tests.end_to_end.sidecar import ROOT, environment, program
 
 DEPLOY = ROOT / "deploy" / "gateways"
 START_SECONDS = 30.0
@@ -25,17 +22,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def program(name: str) -> str:
-    """The gateway's program; a test without it fails in CI and is skipped elsewhere."""
-    found = shutil.which(name, path=environment()["PATH"] + ":/usr/sbin")
-    if found is None:
-        message = f"{name} is not installed; run `make setup`"
-        if os.environ.get("CI"):  # noqa: TID251
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def _filled(source: Path, folder: Path, values: Mapping[str, str]) -> Path:

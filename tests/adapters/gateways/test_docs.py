@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.gateways.raw import ask
-from tests.adapters.gateways.running import NAMES, free_port, program
+from tests.adapters.gateways.running import NAMES, free_port
 from tests.adapters.gateways.upstream import upstream
-from tests.end_to_end.sidecar import ROOT, environment, until
+from tests.end_to_end.sidecar import ROOT, environment, program, until
 
 PAGE = (ROOT / "docs/adapters.md").read_text(encoding="utf-8")
 PRINTED = ("8080", "9000", "9001", "7081", "7084")
